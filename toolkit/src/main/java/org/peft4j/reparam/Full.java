@@ -1,0 +1,82 @@
+package org.peft4j.reparam;
+
+import ai.djl.ndarray.NDArray;
+import java.util.EnumSet;
+import java.util.Map;
+import java.util.Set;
+import org.peft4j.spi.At;
+import org.peft4j.spi.Declaration;
+import org.peft4j.spi.Entries;
+import org.peft4j.spi.Fluent;
+import org.peft4j.spi.Kind;
+import org.peft4j.spi.Reparam;
+import org.peft4j.spi.Site;
+import org.peft4j.spi.Weight;
+
+/**
+ * Full fine-tuning: {@code W = theta}, started at a copy of W0. It is the reference that the others are measured against, and what
+ * happens to a module named in {@code modules_to_save}.
+ */
+public record Full() implements Reparam {
+  private static final String WEIGHT = "weight";
+  private static final String BIAS = "bias";
+
+  @Override
+  public String name() {
+    return "full";
+  }
+
+  @Override
+  public String peftType() {
+    return "FULL";
+  }
+
+  @Override
+  public Set<Kind> kinds() {
+    return EnumSet.allOf(Kind.class);
+  }
+
+  @Override
+  public void declare(Site site, Declaration theta) {
+    theta.trained(WEIGHT, site.shape(), (c, shape) -> c.w0().duplicate());
+    if (site.hasBias()) {
+      theta.trained(BIAS, new ai.djl.ndarray.types.Shape(site.frozen().biasSize()), (c, shape) -> c.b0().duplicate());
+    }
+  }
+
+  @Override
+  public Weight effective(At at) {
+    NDArray bias = at.site().hasBias() ? at.theta(BIAS) : null;
+    return new Weight(at.theta(WEIGHT), bias);
+  }
+
+  @Override
+  public Map<String, Object> toConfig() {
+    return Map.of();
+  }
+
+  static Full fromConfig(Entries c) {
+    return new Full();
+  }
+
+  @Override
+  public String summary() {
+    return "all parameters";
+  }
+
+  /** No options of its own, for {@code Peft.full(model)}. */
+  public static final class Options<R> extends Fluent<Full, Options<R>, R> {
+    private Options(Draft<Full, R> draft) {
+      super(draft);
+    }
+
+    public static <R> Options<R> on(Target<R> target) {
+      return new Options<>(draft(new Full(), target));
+    }
+
+    @Override
+    protected Options<R> with(Draft<Full, R> draft) {
+      return new Options<>(draft);
+    }
+  }
+}

@@ -1,0 +1,300 @@
+package org.peft4j.reparam;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.types.Shape;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.spi.Additive;
+import org.peft4j.spi.At;
+import org.peft4j.spi.Declaration;
+import org.peft4j.spi.Entries;
+import org.peft4j.spi.Fluent;
+import org.peft4j.spi.Init;
+import org.peft4j.spi.Kind;
+import org.peft4j.spi.Site;
+import org.peft4j.tensor.Scalars;
+
+/**
+ * LoRA (Hu et al., arXiv 2106.09685): {@code W = W0 + s B A}, A {@code [r, in]}, B {@code [out, r]}, {@code s = alpha / r}, or
+ * {@code alpha / sqrt(r)} for rsLoRA (arXiv 2312.03732). Dropout acts on the input of the branch only.
+ *
+ * @param rank r, at least 1
+ * @param alpha numerator of the scale
+ * @param dropout probability, in [0, 1)
+ * @param rsLora whether the scale is {@code alpha / sqrt(r)}
+ * @param loraBias whether B has a bias of its own
+ * @param init how A and B start
+ * @param rankPattern other ranks for sites whose path ends in, or matches, the key; the first match in order wins
+ * @param alphaPattern other alphas, likewise
+ */
+public record Lora(
+    int rank,
+    double alpha,
+    double dropout,
+    boolean rsLora,
+    boolean loraBias,
+    LoraInit init,
+    Map<String, Integer> rankPattern,
+    Map<String, Double> alphaPattern)
+    implements Additive {
+
+  static final String A = "lora_A.weight";
+  static final String B = "lora_B.weight";
+  static final String EMBEDDING_A = "lora_embedding_A";
+  static final String EMBEDDING_B = "lora_embedding_B";
+  private static final String B_BIAS = "lora_B.bias";
+
+  /** Hugging Face's defaults: rank 8, alpha 8, no dropout. */
+  public Lora() {
+    this(8, 8, 0, false, false, LoraInit.KAIMING, Map.of(), Map.of());
+  }
+
+  public Lora {
+    Checks.rank(rank);
+    Checks.finite("alpha", alpha);
+    Checks.probability("dropout", dropout);
+    rankPattern = Patterns.ordered(rankPattern);
+    alphaPattern = Patterns.ordered(alphaPattern);
+    rankPattern.values().forEach(Checks::rank);
+    alphaPattern.values().forEach(a -> Checks.finite("alpha", a));
+    if (loraBias && init.shifts()) {
+      throw new IllegalArgumentException("lora_bias: not possible with init " + init + "; use kaiming or gaussian");
+    }
+  }
+
+  @Override
+  public String name() {
+    return "lora";
+  }
+
+  @Override
+  public String peftType() {
+    return "LORA";
+  }
+
+  @Override
+  public Set<Kind> kinds() {
+    return Set.of(Kind.LINEAR, Kind.CONV, Kind.EMBEDDING);
+  }
+
+  /** s at this site. */
+  public double scale() {
+    return alpha / (rsLora ? Math.sqrt(rank) : rank);
+  }
+
+  @Override
+  public Lora at(Site site) {
+    Integer r = Patterns.find(rankPattern, site.path());
+    Double a = Patterns.find(alphaPattern, site.path());
+    return r == null && a == null
+        ? this
+        : new Lora(r != null ? r : rank, a != null ? a : alpha, dropout, rsLora, loraBias, init, Map.of(), Map.of());
+  }
+
+  @Override
+  public void declare(Site site, Declaration theta) {
+    if (site.kind() != Kind.LINEAR && init.needsMatrix()) {
+      throw new IllegalArgumentException(
+          "init " + init + " needs a linear layer\nfound: " + site + " of kind " + site.kind() + "\nfix: exclude it, or use kaiming");
+    }
+    switch (site.kind()) {
+      case EMBEDDING -> {
+        theta.trained(EMBEDDING_A, new Shape(rank, site.in()), Init.ZEROS);
+        theta.trained(EMBEDDING_B, new Shape(site.out(), rank), Init.normal(1));
+      }
+      case CONV -> {
+        Shape w = site.shape();
+        theta.trained(A, new Shape(rank).addAll(w.slice(1)), init.a(this));
+        theta.trained(B, new Shape(site.out(), rank).addAll(Patterns.ones(w.dimension() - 2)), init.b(this));
+      }
+      default -> {
+        theta.trained(A, new Shape(rank, site.in()), init.a(this));
+        theta.trained(B, new Shape(site.out(), rank), init.b(this));
+      }
+    }
+    if (loraBias) {
+      theta.trained(B_BIAS, new Shape(site.out()), Init.ZEROS);
+    }
+  }
+
+  @Override
+  public @Nullable NDArray shift(At at) {
+    return init.shifts() ? at.w0().sub(delta(at)) : null;
+  }
+
+  @Override
+  public NDArray delta(At at) {
+    if (at.site().kind() == Kind.EMBEDDING) {
+      return scaled(at.theta(EMBEDDING_B).matMul(at.theta(EMBEDDING_A))).transpose();
+    }
+    NDArray a = at.theta(A);
+    NDArray product = matrix(at.theta(B)).matMul(matrix(a));
+    return scaled(product).reshape(at.site().shape());
+  }
+
+  @Override
+  public @Nullable NDArray biasDelta(At at) {
+    return loraBias ? scaled(at.theta(B_BIAS)) : null;
+  }
+
+  @Override
+  public NDArray branch(At at, NDArray x) {
+    boolean embedding = at.site().kind() == Kind.EMBEDDING;
+    NDArray a = at.theta(embedding ? EMBEDDING_A : A);
+    NDArray b = at.theta(embedding ? EMBEDDING_B : B);
+    var operation = at.site().frozen().operation();
+    NDArray low = at.map(embedding ? x : at.dropout(dropout, x), operation.factor(a), null);
+    NDArray high = scaled(operation.mix(low, matrix(b)));
+    NDArray bias = biasDelta(at);
+    if (bias == null) {
+      return high;
+    }
+    return high.add(at.site().kind() == Kind.CONV ? bias.reshape(new Shape(-1).addAll(spatial(high))) : bias);
+  }
+
+  private static Shape spatial(NDArray convolved) {
+    return Patterns.ones(convolved.getShape().dimension() - 2);
+  }
+
+  private NDArray scaled(NDArray x) {
+    return scale() == 1 ? x : Scalars.mul(x, scale());
+  }
+
+  private static NDArray matrix(NDArray x) {
+    Shape s = x.getShape();
+    return s.dimension() == 2 ? x : x.reshape(s.get(0), s.size() / s.get(0));
+  }
+
+  @Override
+  public Map<String, Object> toConfig() {
+    Map<String, Object> c = new LinkedHashMap<>();
+    c.put("r", rank);
+    c.put("lora_alpha", Patterns.tidy(alpha));
+    c.put("lora_dropout", dropout);
+    c.put("use_rslora", rsLora);
+    c.put("lora_bias", loraBias);
+    c.put("init_lora_weights", init.toConfig());
+    c.put("rank_pattern", rankPattern);
+    Map<String, Object> alphas = new LinkedHashMap<>();
+    alphaPattern.forEach((k, v) -> alphas.put(k, Patterns.tidy(v)));
+    c.put("alpha_pattern", alphas);
+    return c;
+  }
+
+  static Lora fromConfig(Entries c) {
+    Map<String, Integer> ranks = new LinkedHashMap<>();
+    c.numbers("rank_pattern").forEach((k, v) -> ranks.put(k, v.intValue()));
+    // entries about other things than the numbers, or that are read elsewhere
+    c.accept("fan_in_fan_out", "megatron_core", "qalora_group_size");
+    return new Lora(
+        c.integer("r", 8),
+        c.number("lora_alpha", 8),
+        c.number("lora_dropout", 0),
+        c.flag("use_rslora", false),
+        c.flag("lora_bias", false),
+        LoraInit.fromConfig(c.textOrFlag("init_lora_weights", true)),
+        ranks,
+        c.numbers("alpha_pattern"));
+  }
+
+  @Override
+  public String summary() {
+    StringBuilder s = new StringBuilder("rank " + rank + ", alpha " + Patterns.tidy(alpha));
+    if (rsLora) {
+      s.append(", rsLoRA");
+    }
+    if (dropout > 0) {
+      s.append(", dropout ").append(dropout);
+    }
+    if (init != LoraInit.KAIMING) {
+      s.append(", init ").append(init);
+    }
+    if (!rankPattern.isEmpty()) {
+      s.append(", ranks ").append(rankPattern);
+    }
+    if (!alphaPattern.isEmpty()) {
+      s.append(", alphas ").append(alphaPattern);
+    }
+    return s.toString();
+  }
+
+  /** Concatenates several LoRAs of one site into one whose product is their weighted sum. */
+  static NDArray concatenated(java.util.List<NDArray> parts, int axis) {
+    return NDArrays.concat(new ai.djl.ndarray.NDList(parts), axis);
+  }
+
+  /** LoRA's options, for {@code Peft.lora(model)}. */
+  public static final class Options<R> extends Fluent<Lora, Options<R>, R> {
+    private Options(Draft<Lora, R> draft) {
+      super(draft);
+    }
+
+    public static <R> Options<R> on(Target<R> target) {
+      return new Options<>(draft(new Lora(), target));
+    }
+
+    @Override
+    protected Options<R> with(Draft<Lora, R> draft) {
+      return new Options<>(draft);
+    }
+
+    private Options<R> change(
+        int rank, double alpha, double dropout, boolean rsLora, boolean loraBias, LoraInit init) {
+      Lora t = tuner();
+      return with(new Lora(rank, alpha, dropout, rsLora, loraBias, init, t.rankPattern, t.alphaPattern));
+    }
+
+    /** r, at least 1; default 8. */
+    public Options<R> rank(int rank) {
+      Lora t = tuner();
+      return change(rank, t.alpha, t.dropout, t.rsLora, t.loraBias, t.init);
+    }
+
+    /** Numerator of the scale {@code alpha / r}; default 8. */
+    public Options<R> alpha(double alpha) {
+      Lora t = tuner();
+      return change(t.rank, alpha, t.dropout, t.rsLora, t.loraBias, t.init);
+    }
+
+    /** Dropout on the input of the branch, in [0, 1); default 0. */
+    public Options<R> dropout(double p) {
+      Lora t = tuner();
+      return change(t.rank, t.alpha, p, t.rsLora, t.loraBias, t.init);
+    }
+
+    /** Scales by {@code alpha / sqrt(r)}. */
+    public Options<R> rsLora() {
+      Lora t = tuner();
+      return change(t.rank, t.alpha, t.dropout, true, t.loraBias, t.init);
+    }
+
+    /** Gives B a bias, in Hugging Face's words {@code lora_bias}. */
+    public Options<R> loraBias() {
+      Lora t = tuner();
+      return change(t.rank, t.alpha, t.dropout, t.rsLora, true, t.init);
+    }
+
+    /** How A and B start; default {@link LoraInit#KAIMING}. */
+    public Options<R> init(LoraInit init) {
+      Lora t = tuner();
+      return change(t.rank, t.alpha, t.dropout, t.rsLora, t.loraBias, init);
+    }
+
+    /** Another rank for sites whose path ends in, or matches, {@code pattern}. The first pattern that fits wins. */
+    public Options<R> rankPattern(String pattern, int rank) {
+      Lora t = tuner();
+      return with(
+          new Lora(t.rank, t.alpha, t.dropout, t.rsLora, t.loraBias, t.init, Patterns.plus(t.rankPattern, pattern, rank), t.alphaPattern));
+    }
+
+    /** Another alpha for sites whose path ends in, or matches, {@code pattern}. The first pattern that fits wins. */
+    public Options<R> alphaPattern(String pattern, double alpha) {
+      Lora t = tuner();
+      return with(
+          new Lora(t.rank, t.alpha, t.dropout, t.rsLora, t.loraBias, t.init, t.rankPattern, Patterns.plus(t.alphaPattern, pattern, alpha)));
+    }
+  }
+}

@@ -1,0 +1,132 @@
+package org.peft4j.reparam;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.Shape;
+import java.util.Locale;
+import org.peft4j.spi.Init;
+import org.peft4j.tensor.Qr;
+import org.peft4j.tensor.Scalars;
+import org.peft4j.tensor.Svd;
+
+/** How LoRA's A {@code [r, in]} and B {@code [out, r]} start, in Hugging Face's words {@code init_lora_weights}. */
+public enum LoraInit {
+  /** A uniform in {@code +-1/sqrt(in)}, B = 0: starts at W0. */
+  KAIMING,
+  /** A normal with deviation 1/r, B = 0: starts at W0. */
+  GAUSSIAN,
+  /** A and B both uniform: does not start at W0; for tests. */
+  RANDOM,
+  /**
+   * The r largest singular directions of W0 (arXiv 2404.02948): {@code A = sqrt(S / s) Vh, B = U sqrt(S / s)}; the base becomes the
+   * residual W0 - s B A, so that the start is W0.
+   */
+  PISSA,
+  /** QR of W0 (arXiv 2406.01775): B = Q[:, :r], A = R[:r]; the base becomes W0 - s B A. */
+  OLORA,
+  /** A and B from disjoint rows of a random orthogonal matrix: neither is zero, their product is. r is even. */
+  ORTHOGONAL;
+
+  boolean shifts() {
+    return this == PISSA || this == OLORA;
+  }
+
+  boolean needsMatrix() {
+    return shifts() || this == ORTHOGONAL;
+  }
+
+  Init a(Lora lora) {
+    return switch (this) {
+      case KAIMING, RANDOM -> Init.KAIMING;
+      case GAUSSIAN -> Init.normal(1.0 / lora.rank());
+      case PISSA -> (c, shape) -> pissa(c, lora).a;
+      case OLORA -> (c, shape) -> olora(c, lora).a;
+      case ORTHOGONAL -> (c, shape) -> orthogonal(c, lora, shape.get(1), true);
+    };
+  }
+
+  Init b(Lora lora) {
+    return switch (this) {
+      case KAIMING, GAUSSIAN -> Init.ZEROS;
+      case RANDOM -> Init.KAIMING;
+      case PISSA -> (c, shape) -> pissa(c, lora).b;
+      case OLORA -> (c, shape) -> olora(c, lora).b;
+      case ORTHOGONAL -> (c, shape) -> orthogonal(c, lora, shape.get(0), false);
+    };
+  }
+
+  private record Factors(NDArray a, NDArray b) {}
+
+  private static Factors pissa(Init.Context c, Lora lora) {
+    return c.once(
+        "pissa",
+        () -> {
+          Svd svd = Svd.of(c.w0());
+          int r = atMost(lora.rank(), c.w0().getShape());
+          NDArray root = Scalars.div(svd.s().get(":{}", r), lora.scale()).sqrt();
+          NDArray a = root.expandDims(1).mul(svd.vh().get(":{}", r));
+          NDArray b = svd.u().get(":, :{}", r).mul(root.expandDims(0));
+          return new Factors(a, b);
+        });
+  }
+
+  private static Factors olora(Init.Context c, Lora lora) {
+    return c.once(
+        "olora",
+        () -> {
+          Qr qr = Qr.of(c.w0());
+          int r = atMost(lora.rank(), c.w0().getShape());
+          return new Factors(qr.r().get(":{}", r).duplicate(), qr.q().get(":, :{}", r).duplicate());
+        });
+  }
+
+  private static int atMost(int rank, Shape w) {
+    long most = Math.min(w.get(0), w.get(1));
+    if (rank > most) {
+      throw new IllegalArgumentException("rank: at most " + most + " for a weight of shape " + w + " with this init, was " + rank);
+    }
+    return rank;
+  }
+
+  private static NDArray orthogonal(Init.Context c, Lora lora, long size, boolean a) {
+    int r = lora.rank();
+    if (r % 2 != 0) {
+      throw new IllegalArgumentException("rank: must be even for init orthogonal, was " + r);
+    }
+    NDArray q = c.once("orthogonal", () -> Qr.of(c.seed().at("q").normal(c.manager(), new Shape(r, r), 1)).q());
+    NDArray rows = q.get(new NDIndex(a ? "1::2" : "0::2")); // [r/2, r]
+    NDArray random = c.seed().at(a ? "a" : "b").normal(c.manager(), new Shape(size, r / 2), 1);
+    NDArray x = Scalars.div(random.matMul(rows), 10); // [size, r]
+    return a ? x.transpose().duplicate() : x;
+  }
+
+  Object toConfig() {
+    return switch (this) {
+      case KAIMING -> true;
+      case RANDOM -> false;
+      default -> name().toLowerCase(Locale.ROOT);
+    };
+  }
+
+  static LoraInit fromConfig(Object value) {
+    if (value instanceof Boolean b) {
+      return b ? KAIMING : RANDOM;
+    }
+    String s = value.toString().toLowerCase(Locale.ROOT);
+    if (s.startsWith("pissa_niter_")) {
+      return PISSA; // the same factors, here from the exact decomposition
+    }
+    for (LoraInit init : values()) {
+      if (init.toConfig().equals(s)) {
+        return init;
+      }
+    }
+    throw new IllegalArgumentException(
+        "init_lora_weights\nexpected: true, false, gaussian, pissa, olora or orthogonal\nfound: " + value);
+  }
+
+  @Override
+  public String toString() {
+    return name().toLowerCase(Locale.ROOT);
+  }
+}

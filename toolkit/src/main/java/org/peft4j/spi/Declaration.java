@@ -1,0 +1,63 @@
+package org.peft4j.spi;
+
+import ai.djl.ndarray.types.Shape;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The tensors a method has at one site, or shares between sites: named, shaped, in order, and not yet allocated. */
+public final class Declaration {
+  /** What becomes of a tensor. */
+  public enum Role {
+    /** Trained and saved. */
+    TRAINED,
+    /** Constant and saved. */
+    SAVED,
+    /** Constant and computed anew from the seed or from W0 when an adapter is loaded. */
+    DERIVED,
+    /** Changed by the method itself in training; part of a checkpoint, not of the adapter file. */
+    STATE
+  }
+
+  /**
+   * One declared tensor.
+   *
+   * @param name as Hugging Face writes it after the module path, such as {@code lora_A.weight}
+   */
+  public record Entry(String name, Shape shape, Role role, Init init) {}
+
+  private final List<Entry> entries = new ArrayList<>();
+
+  public Declaration trained(String name, Shape shape, Init init) {
+    return add(name, shape, Role.TRAINED, init);
+  }
+
+  public Declaration saved(String name, Shape shape, Init init) {
+    return add(name, shape, Role.SAVED, init);
+  }
+
+  public Declaration derived(String name, Shape shape, Init init) {
+    return add(name, shape, Role.DERIVED, init);
+  }
+
+  public Declaration state(String name, Shape shape) {
+    return add(name, shape, Role.STATE, Init.ZEROS);
+  }
+
+  private Declaration add(String name, Shape shape, Role role, Init init) {
+    if (entries.stream().anyMatch(e -> e.name().equals(name))) {
+      throw new IllegalArgumentException("tensor '" + name + "' is declared twice");
+    }
+    entries.add(new Entry(name, shape, role, init));
+    return this;
+  }
+
+  /** In order of declaration. */
+  public List<Entry> entries() {
+    return List.copyOf(entries);
+  }
+
+  /** Number of trained elements. */
+  public long trainable() {
+    return entries.stream().filter(e -> e.role() == Role.TRAINED).mapToLong(e -> e.shape().size()).sum();
+  }
+}

@@ -1,0 +1,85 @@
+package org.peft4j.spi;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.nn.Parameter;
+import ai.djl.training.ParameterStore;
+import org.peft4j.tensor.Seed;
+
+/**
+ * One forward pass: where every weight of the model is fetched and applied, and therefore the one place where adapters act.
+ * It is a DJL {@link ParameterStore}, so it travels through blocks that know nothing of it; our own blocks call {@link #apply}.
+ * Models are never changed by an adapter: two adapted models may share one base and run at the same time.
+ */
+public abstract class Pass extends ParameterStore {
+  private final ParameterStore values;
+  private final boolean training;
+
+  protected Pass(ParameterStore values, boolean training) {
+    super(values.getManager(), false);
+    this.values = values;
+    this.training = training;
+  }
+
+  /** The pass that {@code store} already is, or a plain one that only fetches parameters. */
+  public static Pass of(ParameterStore store, boolean training) {
+    return store instanceof Pass pass && pass.training == training ? pass : new Plain(store, training);
+  }
+
+  /** Whether dropout is on. */
+  public final boolean training() {
+    return training;
+  }
+
+  /** The value of one parameter in this pass. */
+  public final NDArray value(Parameter parameter) {
+    return getValue(parameter, getManager().getDevice(), training);
+  }
+
+  /** What the site that stores {@code frozen} computes on {@code x}, adapters included. */
+  public abstract NDArray apply(Frozen frozen, NDArray x);
+
+  /** The weight and bias that {@code frozen} effectively has, adapters included. */
+  public abstract Weight effective(Frozen frozen);
+
+  /** Randomness of this pass (already at the seed and the step). */
+  public abstract Seed seed();
+
+  /** x with some elements zeroed and the others scaled up, in training; else x itself. */
+  public final NDArray dropout(String site, double p, NDArray x) {
+    if (!training || p == 0) {
+      return x;
+    }
+    return x.mul(seed().at(site).dropoutMask(x.getManager(), x.getShape(), p));
+  }
+
+  /** Where values that this pass does not replace come from. */
+  protected final ParameterStore values() {
+    return values;
+  }
+
+  private static final class Plain extends Pass {
+    Plain(ParameterStore values, boolean training) {
+      super(values, training);
+    }
+
+    @Override
+    public NDArray getValue(Parameter parameter, ai.djl.Device device, boolean training) {
+      return values().getValue(parameter, device, training);
+    }
+
+    @Override
+    public NDArray apply(Frozen frozen, NDArray x) {
+      return frozen.apply(this, x);
+    }
+
+    @Override
+    public Weight effective(Frozen frozen) {
+      return new Weight(frozen.weight(this), frozen.bias(this));
+    }
+
+    @Override
+    public Seed seed() {
+      return Seed.of(0);
+    }
+  }
+}

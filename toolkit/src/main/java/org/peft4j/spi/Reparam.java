@@ -1,0 +1,95 @@
+package org.peft4j.spi;
+
+import ai.djl.ndarray.NDArray;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A reparameterisation: {@code effective(W0, b0, theta) -> (W, b)}. The weight form is the definition; merging, export, foreign blocks
+ * and the tests follow from it. The activation form {@link #forward} is a faster route to the same thing, overridden only
+ * where it pays.
+ *
+ * <p>A method states its tensors ({@link #declare}, {@link #declareShared}) and its weight form; everything else has a
+ * default. Methods whose effect is a sum implement {@link Additive} instead of this interface.
+ */
+public interface Reparam extends Tuner {
+  /** Kinds of sites it can act on. */
+  Set<Kind> kinds();
+
+  /** The tensors it has at {@code site}. */
+  void declare(Site site, Declaration theta);
+
+  /** The weight form: what the weight and bias at this site effectively are. Differentiable in theta. */
+  Weight effective(At at);
+
+  /** The activation form: what the site computes on x. Equal to the weight form applied, up to rounding. */
+  default NDArray forward(At at, NDArray x) {
+    Weight w = effective(at);
+    return at.map(x, w.weight(), w.bias());
+  }
+
+  /** The tensors that all of {@code sites} share. */
+  default void declareShared(List<Site> sites, Declaration theta) {}
+
+  /**
+   * Decides the configuration at every site before anything is allocated. By default each site gets {@link #at}; methods that look at
+   * all sites together (or at data) override this.
+   */
+  default Map<Site, Reparam> plan(List<Site> sites) {
+    Map<Site, Reparam> plan = new LinkedHashMap<>();
+    sites.forEach(s -> plan.put(s, at(s)));
+    return plan;
+  }
+
+  /** This method's configuration at one site: itself, unless patterns say otherwise. */
+  default Reparam at(Site site) {
+    return this;
+  }
+
+  /**
+   * The base that the method works on, for methods that start from another one than W0 (PiSSA's residual, for example). Called once,
+   * after theta has its first values; what is stored in the model stays as it is.
+   *
+   * @return the dense weight to use in place of W0 (the caller takes ownership), or null to use W0
+   */
+  default @Nullable NDArray shift(At at) {
+    return null;
+  }
+
+  /** A scalar to add to the training loss, or null. Called once per step with all sites. */
+  default @Nullable NDArray penalty(List<At> sites) {
+    return null;
+  }
+
+  /**
+   * Called once per step with all sites, after the gradients are there and the optimizer has run, before gradients are cleared. The
+   * method may change its tensors in place.
+   *
+   * @param step number of this step, from 1
+   * @param total number of steps of the whole run
+   */
+  default void afterStep(List<At> sites, long step, long total) {}
+
+  /** The configuration to save after training, such as one that knows which ranks were pruned. */
+  default Reparam finished(List<At> sites) {
+    return this;
+  }
+
+  /** The value of a tensor as it is saved, in the shape that {@link #finished} declares. */
+  default NDArray stored(At at, String tensor) {
+    return at.theta(tensor);
+  }
+
+  /** Learning rate of a tensor relative to the run's, such as LoRA+'s ratio for B. */
+  default double learningRateScale(String tensor) {
+    return 1;
+  }
+
+  /** Whether the method needs {@link #afterStep} to be called to do what it promises. */
+  default boolean scheduled() {
+    return false;
+  }
+}

@@ -1,0 +1,67 @@
+package org.peft4j.tensor;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.function.Consumer;
+
+/**
+ * Arrays seen as the bytes they are. {@code NDManager.create(data)} keeps the array's memory in a
+ * Java buffer that dies with the array's handle, under the feet of its views; arrays made here own
+ * their memory as PyTorch's own do.
+ */
+public final class Buffers {
+  private Buffers() {}
+
+  /**
+   * A new CPU array whose bytes (native order) {@code fill} writes, from position 0 up to the
+   * limit.
+   */
+  public static NDArray create(
+      NDManager manager, Shape shape, DataType type, Consumer<ByteBuffer> fill) {
+    if (type == DataType.BFLOAT16) {
+      throw new IllegalArgumentException(
+          "bfloat16 arrays cannot be made through DJL (it would abort the JVM); use float32");
+    }
+    NDArray array = manager.create(shape, type);
+    if (shape.size() > 0) {
+      fill.accept(array.toByteBuffer(true).order(ByteOrder.nativeOrder()));
+    }
+    return array;
+  }
+
+  /** A new float32 array that holds a copy of {@code values}. */
+  public static NDArray create(NDManager manager, float[] values, Shape shape) {
+    requireSize(values.length, shape);
+    return create(manager, shape, DataType.FLOAT32, b -> b.asFloatBuffer().put(values));
+  }
+
+  /** A new float64 array that holds a copy of {@code values}. */
+  public static NDArray create(NDManager manager, double[] values, Shape shape) {
+    requireSize(values.length, shape);
+    return create(manager, shape, DataType.FLOAT64, b -> b.asDoubleBuffer().put(values));
+  }
+
+  /** A new int64 array that holds a copy of {@code values}. */
+  public static NDArray create(NDManager manager, long[] values, Shape shape) {
+    requireSize(values.length, shape);
+    return create(manager, shape, DataType.INT64, b -> b.asLongBuffer().put(values));
+  }
+
+  /**
+   * The array's bytes in native order, without a copy where it is contiguous; valid while the array
+   * is open.
+   */
+  public static ByteBuffer view(NDArray array) {
+    return array.toByteBuffer(true).order(ByteOrder.nativeOrder());
+  }
+
+  private static void requireSize(int n, Shape shape) {
+    if (n != shape.size()) {
+      throw new IllegalArgumentException(n + " values do not fill an array of shape " + shape);
+    }
+  }
+}
