@@ -100,6 +100,9 @@ public record Lora(
       throw new IllegalArgumentException(
           "init " + init + " needs a linear layer\nfound: " + site + " of kind " + site.kind() + "\nfix: exclude it, or use kaiming");
     }
+    if (loraBias && site.kind() == Kind.EMBEDDING) {
+      throw new IllegalArgumentException("lora_bias: an embedding has no bias\nfound: " + site + "\nfix: exclude it");
+    }
     switch (site.kind()) {
       case EMBEDDING -> {
         theta.trained(EMBEDDING_A, new Shape(rank, site.in()), Init.ZEROS);

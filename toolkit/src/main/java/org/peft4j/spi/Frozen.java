@@ -26,9 +26,9 @@ public interface Frozen {
   /** The bias b0, or null. */
   @Nullable NDArray bias(Pass pass);
 
-  /** What the site computes with W0 and b0. */
-  default NDArray apply(Pass pass, NDArray x) {
-    return operation().apply(x, weight(pass), bias(pass));
+  /** What the site computes with W0 and the given bias, without decoding W0 where the storage can. */
+  default NDArray apply(Pass pass, NDArray x, @Nullable NDArray bias) {
+    return operation().apply(x, weight(pass), bias);
   }
 
   /** The parameters it is stored in, for counting, saving and looking it up in a foreign block. */

@@ -69,7 +69,7 @@ public abstract class Pass extends ParameterStore {
 
     @Override
     public NDArray apply(Frozen frozen, NDArray x) {
-      return frozen.apply(this, x);
+      return frozen.apply(this, x, frozen.bias(this));
     }
 
     @Override

@@ -1,0 +1,82 @@
+package org.peft4j.adapter;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.spi.At;
+import org.peft4j.spi.Pass;
+import org.peft4j.spi.Placement;
+import org.peft4j.spi.Reparam;
+import org.peft4j.spi.Site;
+
+/** One named adapter: a method, where it is attached, and its tensors. */
+final class Adapter {
+  final String name;
+  final Reparam reparam;
+  final Placement placement;
+  final long seed;
+  final Map<String, Tensor> shared;
+  final Map<Site, Attachment> attachments;
+
+  /** Whether a schedule that the method needs has ever been run. */
+  boolean scheduleRan;
+
+  Adapter(
+      String name, Reparam reparam, Placement placement, long seed, Map<String, Tensor> shared, Map<Site, Attachment> attachments) {
+    this.name = name;
+    this.reparam = reparam;
+    this.placement = placement;
+    this.seed = seed;
+    this.shared = shared;
+    this.attachments = attachments;
+  }
+
+  /** Sites the method itself acts on, without those of whole modules and of lone biases. */
+  List<Attachment> adapted() {
+    return attachments.values().stream().filter(a -> a.reparam() != null && a.reparam().getClass() == reparam.getClass()).toList();
+  }
+
+  /** All tensors, by the name under which a parameter list shows them. */
+  Map<String, Tensor> tensors() {
+    Map<String, Tensor> out = new LinkedHashMap<>();
+    shared.forEach((n, t) -> out.put(n, t));
+    for (Attachment a : attachments.values()) {
+      a.tensors().forEach((n, t) -> out.put(a.site().path() + "." + n, t));
+      if (a.bias() != null) {
+        out.put(a.site().path() + ".bias", a.bias());
+      }
+    }
+    return out;
+  }
+
+  /** The method's view of one site in a pass. */
+  At at(Attachment a, Pass pass, Pass below) {
+    return new At(
+        a.site(),
+        a.base(),
+        pass,
+        below,
+        n -> {
+          Tensor t = tensor(a, n);
+          return t == null ? null : below.value(t.parameter());
+        });
+  }
+
+  private @Nullable Tensor tensor(Attachment a, String name) {
+    Tensor own = a.tensors().get(name);
+    return own != null ? own : shared.get(name);
+  }
+
+  /** The method's view of all the sites it acts on. */
+  List<At> all(Pass pass, Pass below) {
+    List<At> out = new ArrayList<>();
+    adapted().forEach(a -> out.add(at(a, pass, below)));
+    return out;
+  }
+
+  long trainable() {
+    return tensors().values().stream().filter(Tensor::trained).mapToLong(t -> t.entry().shape().size()).sum();
+  }
+}

@@ -1,0 +1,180 @@
+package org.peft4j.adapter;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Parameter;
+import ai.djl.training.ParameterStore;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.function.Supplier;
+import org.peft4j.reparam.Full;
+import org.peft4j.spi.At;
+import org.peft4j.spi.Declaration;
+import org.peft4j.spi.Dense;
+import org.peft4j.spi.Frozen;
+import org.peft4j.spi.Init;
+import org.peft4j.spi.Pass;
+import org.peft4j.spi.Placement;
+import org.peft4j.spi.Reparam;
+import org.peft4j.spi.Site;
+import org.peft4j.tensor.Scope;
+import org.peft4j.tensor.Seed;
+import org.peft4j.tensor.Torch;
+
+/** Allocates an adapter's tensors and gives them their first values. */
+final class AdapterBuilder {
+  private final List<Site> all;
+  private final NDManager owner;
+
+  /** The manager {@code owner} gets the tensors. */
+  AdapterBuilder(List<Site> all, NDManager owner) {
+    this.all = all;
+    this.owner = owner;
+  }
+
+  Adapter build(String name, Reparam reparam, Placement placement, List<Site> matched, long seed) {
+    return Torch.inference(
+        () -> {
+          try (Scope scope = Scope.open();
+              NDManager temporary = owner.newSubManager()) {
+            return allocate(name, reparam, placement, matched, Seed.of(seed).at("init"), seed, temporary);
+          }
+        });
+  }
+
+  private Adapter allocate(
+      String name, Reparam reparam, Placement placement, List<Site> matched, Seed seed, long seedNumber, NDManager temporary) {
+    Pass plain = Pass.of(new ParameterStore(temporary, false), false);
+    Declaration sharedTheta = new Declaration();
+    reparam.declareShared(matched, sharedTheta);
+    Map<String, Tensor> shared = new LinkedHashMap<>();
+    Map<String, Object> memo = new HashMap<>();
+    for (Declaration.Entry e : sharedTheta.entries()) {
+      shared.put(e.name(), make(e, new Context(temporary, seed.at(e.name()), matched.get(0).frozen(), plain, memo)));
+    }
+    Map<Site, Attachment> attachments = new LinkedHashMap<>();
+    Map<Site, Reparam> plan = reparam.plan(matched);
+    Set<Site> whole = new LinkedHashSet<>();
+    placement.modulesToSave().forEach(m -> whole.addAll(Targets.modules(all, m)));
+    for (Site site : all) {
+      Reparam here = plan.get(site);
+      boolean trainsBias =
+          site.hasBias()
+              && !whole.contains(site)
+              && (placement.bias() == Placement.Bias.ALL || (placement.bias() == Placement.Bias.LORA_ONLY && here != null));
+      if (whole.contains(site)) {
+        attachments.put(site, attach(site, new Full(), shared, seed, plain, temporary, false));
+      } else if (here != null) {
+        attachments.put(site, attach(site, here, shared, seed, plain, temporary, trainsBias && !(here instanceof Full)));
+      } else if (trainsBias) {
+        Tensor bias = bias(site, plain);
+        attachments.put(
+            site, new Attachment(site, null, Map.of(), bias, new Attachment.Rebiased(site.frozen(), bias.parameter())));
+      }
+    }
+    return new Adapter(name, reparam, placement, seedNumber, shared, attachments);
+  }
+
+  private Attachment attach(
+      Site site, Reparam reparam, Map<String, Tensor> shared, Seed seed, Pass plain, NDManager temporary, boolean trainsBias) {
+    Declaration theta = new Declaration();
+    reparam.declare(site, theta);
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    Map<String, Object> memo = new HashMap<>();
+    Seed here = seed.at(site.path());
+    for (Declaration.Entry e : theta.entries()) {
+      tensors.put(e.name(), make(e, new Context(temporary, here.at(e.name()), site.frozen(), plain, memo)));
+    }
+    At at =
+        new At(
+            site,
+            site.frozen(),
+            plain,
+            plain,
+            n -> {
+              Tensor t = tensors.containsKey(n) ? tensors.get(n) : shared.get(n);
+              return t == null ? null : t.parameter().getArray();
+            });
+    NDArray shifted = reparam.shift(at);
+    Frozen base = site.frozen();
+    if (shifted != null) {
+      Parameter original = site.frozen().parameters().get(0);
+      Parameter weight = parameter(original.getName(), original.getType(), Scope.giveTo(owner, shifted), false);
+      List<Parameter> stored = site.frozen().parameters();
+      base = new Dense(weight, stored.size() > 1 ? stored.get(1) : null, site.frozen().operation());
+    }
+    Tensor bias = null;
+    if (trainsBias) {
+      bias = bias(site, plain);
+      base = new Attachment.Rebiased(base, bias.parameter());
+    }
+    return new Attachment(site, reparam, tensors, bias, base);
+  }
+
+  private Tensor bias(Site site, Pass plain) {
+    NDArray b0 = Objects.requireNonNull(site.frozen().bias(plain));
+    Declaration d = new Declaration().trained("bias", b0.getShape(), Init.ZEROS);
+    return new Tensor(d.entries().get(0), parameter("bias", Parameter.Type.BIAS, Scope.giveTo(owner, b0.duplicate()), true));
+  }
+
+  private Tensor make(Declaration.Entry entry, Context context) {
+    NDArray value = entry.init().make(context, entry.shape());
+    if (!value.getShape().equals(entry.shape())) {
+      throw new IllegalStateException(entry.name() + ": declared " + entry.shape() + ", made " + value.getShape());
+    }
+    boolean trained = entry.role() == Declaration.Role.TRAINED;
+    return new Tensor(entry, parameter(entry.name().replace('.', '_'), Parameter.Type.OTHER, Scope.giveTo(owner, value.duplicate()), trained));
+  }
+
+  /** A parameter around an array that has its owner. */
+  static Parameter parameter(String name, Parameter.Type type, NDArray array, boolean trained) {
+    Parameter p =
+        Parameter.builder()
+            .setName(name)
+            .setType(type)
+            .optShape(array.getShape())
+            .optInitializer((m, s, t) -> array)
+            .optRequiresGrad(trained)
+            .build();
+    p.initialize(array.getManager(), array.getDataType());
+    return p;
+  }
+
+  static long trainable(Attachment a) {
+    List<Tensor> all = new ArrayList<>(a.tensors().values());
+    if (a.bias() != null) {
+      all.add(a.bias());
+    }
+    return all.stream().filter(Tensor::trained).mapToLong(t -> t.entry().shape().size()).sum();
+  }
+
+  private record Context(NDManager manager, Seed seed, Frozen frozen, Pass pass, Map<String, Object> memo)
+      implements Init.Context {
+    @Override
+    public NDArray w0() {
+      return frozen.weight(pass);
+    }
+
+    @Override
+    public NDArray b0() {
+      return Objects.requireNonNull(frozen.bias(pass));
+    }
+
+    @Override
+    @SuppressWarnings("unchecked")
+    public <T> T once(String name, Supplier<T> value) {
+      Object known = memo.get(name);
+      if (known == null) {
+        known = Objects.requireNonNull(value.get());
+        memo.put(name, known);
+      }
+      return (T) known;
+    }
+  }
+}

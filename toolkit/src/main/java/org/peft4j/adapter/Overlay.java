@@ -1,0 +1,172 @@
+package org.peft4j.adapter;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.AbstractBlock;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.nn.ParameterList;
+import ai.djl.training.ParameterStore;
+import ai.djl.util.Pair;
+import ai.djl.util.PairList;
+import java.util.IdentityHashMap;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.spi.Frozen;
+import org.peft4j.spi.Kind;
+import org.peft4j.spi.Pass;
+import org.peft4j.spi.Slotted;
+import org.peft4j.spi.Weight;
+import org.peft4j.tensor.Seed;
+
+/**
+ * A block with some of its weights replaced: what merging makes. It mirrors the tree it was made from, shares the untouched tensors with it,
+ * costs one look-up per weight, and can itself be adapted, merged and exported.
+ */
+class Overlay extends AbstractBlock {
+  private final Block inner;
+  private final Replacements replacements;
+
+  /** What stands for what. */
+  private record Replacements(
+      IdentityHashMap<Frozen, Frozen> frozen, IdentityHashMap<Parameter, Parameter> parameters) {
+    Frozen of(Frozen f) {
+      Frozen r = frozen.get(f);
+      return r == null ? f : r;
+    }
+
+    @Nullable Parameter of(@Nullable Parameter p) {
+      Parameter r = p == null ? null : parameters.get(p);
+      return r == null ? p : r;
+    }
+  }
+
+  private Overlay(Block inner, Replacements replacements) {
+    super((byte) 1);
+    this.inner = inner;
+    this.replacements = replacements;
+    for (Pair<String, Block> child : inner.getChildren()) {
+      children.add(child.getKey(), mirror(child.getValue(), replacements));
+    }
+  }
+
+  /** {@code block} with these weights in place of its own; an overlay of an overlay is one overlay. */
+  static Overlay of(Block block, IdentityHashMap<Frozen, Frozen> weights) {
+    IdentityHashMap<Frozen, Frozen> all = new IdentityHashMap<>();
+    Block root = block;
+    if (block instanceof Overlay below) {
+      root = below.inner;
+      below.replacements.frozen.forEach((from, to) -> all.put(from, weights.getOrDefault(to, to)));
+      IdentityHashMap<Frozen, Boolean> replacedBelow = new IdentityHashMap<>();
+      below.replacements.frozen.values().forEach(f -> replacedBelow.put(f, true));
+      weights.forEach(
+          (from, to) -> {
+            if (!replacedBelow.containsKey(from)) {
+              all.put(from, to);
+            }
+          });
+    } else {
+      all.putAll(weights);
+    }
+    IdentityHashMap<Parameter, Parameter> parameters = new IdentityHashMap<>();
+    all.forEach(
+        (from, to) -> {
+          for (int i = 0; i < from.parameters().size(); i++) {
+            parameters.put(from.parameters().get(i), to.parameters().get(i));
+          }
+        });
+    return mirror(root, new Replacements(all, parameters));
+  }
+
+  private static Overlay mirror(Block block, Replacements replacements) {
+    return block instanceof Slotted slot ? new OfSlot(block, slot, replacements) : new Overlay(block, replacements);
+  }
+
+  /** The block whose computation this is, for asking about its type. */
+  static Block unwrap(Block block) {
+    return block instanceof Overlay o ? o.inner : block;
+  }
+
+  @Override
+  public ParameterList getDirectParameters() {
+    ParameterList out = new ParameterList();
+    for (Pair<String, Parameter> p : inner.getDirectParameters()) {
+      out.add(p.getKey(), replacements.of(p.getValue()));
+    }
+    return out;
+  }
+
+  @Override
+  protected NDList forwardInternal(
+      ParameterStore store, NDList inputs, boolean training, @Nullable PairList<String, Object> params) {
+    return inner.forward(new OverlayPass(store, training), inputs, training, params);
+  }
+
+  @Override
+  public Shape[] getOutputShapes(Shape[] inputShapes) {
+    return inner.getOutputShapes(inputShapes);
+  }
+
+  @Override
+  protected void initializeChildBlocks(NDManager manager, DataType type, Shape... inputShapes) {
+    // every parameter has its value
+  }
+
+  private static final class OfSlot extends Overlay implements Slotted {
+    private final Slotted slot;
+    private final Frozen frozen;
+
+    OfSlot(Block inner, Slotted slot, Replacements replacements) {
+      super(inner, replacements);
+      this.slot = slot;
+      this.frozen = replacements.of(slot.frozen());
+    }
+
+    @Override
+    public Kind kind() {
+      return slot.kind();
+    }
+
+    @Override
+    public @Nullable String role() {
+      return slot.role();
+    }
+
+    @Override
+    public Frozen frozen() {
+      return frozen;
+    }
+  }
+
+  private final class OverlayPass extends Pass {
+    private final Pass below;
+
+    OverlayPass(ParameterStore values, boolean training) {
+      super(values, training);
+      below = Pass.of(values, training);
+    }
+
+    @Override
+    public NDArray getValue(@Nullable Parameter parameter, Device device, boolean training) {
+      return values().getValue(replacements.of(parameter), device, training);
+    }
+
+    @Override
+    public NDArray apply(Frozen frozen, NDArray x) {
+      return below.apply(replacements.of(frozen), x);
+    }
+
+    @Override
+    public Weight effective(Frozen frozen) {
+      return below.effective(replacements.of(frozen));
+    }
+
+    @Override
+    public Seed seed() {
+      return below.seed();
+    }
+  }
+}

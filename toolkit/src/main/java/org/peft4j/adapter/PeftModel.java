@@ -1,0 +1,537 @@
+package org.peft4j.adapter;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.AbstractBlock;
+import ai.djl.nn.Block;
+import ai.djl.nn.BlockList;
+import ai.djl.nn.Parameter;
+import ai.djl.nn.ParameterList;
+import ai.djl.training.ParameterStore;
+import ai.djl.util.Pair;
+import ai.djl.util.PairList;
+import java.lang.ref.Reference;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.spi.At;
+import org.peft4j.spi.Dense;
+import org.peft4j.spi.Frozen;
+import org.peft4j.spi.Pass;
+import org.peft4j.spi.Placement;
+import org.peft4j.spi.Reparam;
+import org.peft4j.spi.Site;
+import org.peft4j.spi.Weight;
+import org.peft4j.tensor.Arena;
+import org.peft4j.tensor.Scope;
+import org.peft4j.tensor.Seed;
+import org.peft4j.tensor.Torch;
+
+/**
+ * A model with adapters. It is a DJL {@link Block}: its trainable parameters are those of the active adapters, so DJL's {@code Trainer},
+ * {@code Predictor} and listeners work with it. The base is never changed; several of these may share one.
+ *
+ * <p>Closing it (or losing the last reference) frees the adapters, not the base.
+ */
+public class PeftModel extends AbstractBlock implements AutoCloseable {
+  /** The name of an adapter when none is given. */
+  public static final String DEFAULT = "default";
+
+  private final Block base;
+  private final List<Site> sites;
+  private final List<String> usualTargets;
+  private final List<String> newModules;
+  private final Arena arena = new Arena();
+  private final Arena.Hold hold = arena.heldBy(this);
+  private final List<Parameter> frozenHere = new ArrayList<>();
+  private final Map<String, Adapter> adapters = new LinkedHashMap<>();
+  private final AtomicLong step = new AtomicLong();
+  private volatile Active active = Active.none();
+  private volatile boolean enabled = true;
+
+  /**
+   * Wraps {@code base}, freezing its parameters, without an adapter yet.
+   *
+   * @param usualTargets what {@code targets} left out means
+   * @param newModules modules of the base without trained weights (a new head): every adapter trains and saves them
+   */
+  public PeftModel(Block base, List<String> usualTargets, List<String> newModules) {
+    super((byte) 1);
+    if (base instanceof PeftModel) {
+      throw new IllegalArgumentException("the model is adapted already\nfix: add another adapter to it with add(...), or merge() it first");
+    }
+    this.base = base;
+    this.sites = Sites.of(base);
+    this.usualTargets = usualTargets.isEmpty() ? guessTargets() : List.copyOf(usualTargets);
+    this.newModules = List.copyOf(newModules);
+    for (Parameter p : base.getParameters().values()) {
+      if (p.requiresGradient()) {
+        p.freeze(true);
+        frozenHere.add(p);
+      }
+    }
+  }
+
+  private List<String> guessTargets() {
+    List<String> roles = sites.stream().map(Site::role).filter(r -> "q".equals(r) || "v".equals(r)).distinct().toList();
+    return roles.size() == 2 ? List.of("q", "v") : List.of("regex:.*");
+  }
+
+  /** The model underneath. */
+  public final Block base() {
+    return base;
+  }
+
+  /** Every place of the base where a method could act. */
+  public final List<Site> sites() {
+    return sites;
+  }
+
+  // ---- adapters ------------------------------------------------------------------------------------------------------------
+
+  /** The sites that {@code reparam} would adapt, without doing anything. */
+  public final List<Site> match(Reparam reparam, Placement placement) {
+    Placement p = withNewModules(placement);
+    List<String> usual = usualTargets.equals(List.of("regex:.*")) ? adaptable(reparam) : usualTargets;
+    if (reparam.peftType().equals("FULL")) {
+      usual = List.of("regex:.*");
+    }
+    return Targets.match(sites, p, reparam.kinds(), reparam.name(), usual);
+  }
+
+  /** Everything of the kinds that the method can act on, but norms and embeddings: what a plain network of linear and conv layers means. */
+  private List<String> adaptable(Reparam reparam) {
+    return sites.stream()
+        .filter(s -> reparam.kinds().contains(s.kind()))
+        .filter(s -> s.kind() == org.peft4j.spi.Kind.LINEAR || s.kind() == org.peft4j.spi.Kind.CONV)
+        .map(Site::path)
+        .toList();
+  }
+
+  private Placement withNewModules(Placement placement) {
+    List<String> all = new ArrayList<>(placement.modulesToSave());
+    newModules.stream().filter(m -> !all.contains(m)).forEach(all::add);
+    return placement.withModulesToSave(all);
+  }
+
+  /**
+   * Adds an adapter and makes it the active one.
+   *
+   * @param seed seed of its first values and of its dropout
+   */
+  public PeftModel add(String name, Reparam reparam, Placement placement, long seed) {
+    requireNotMerged("add an adapter");
+    if (adapters.containsKey(name)) {
+      throw new IllegalArgumentException("adapter '" + name + "' exists\nfix: delete it first, or choose another name");
+    }
+    if (name.isBlank() || name.contains("/") || name.contains("\\")) {
+      throw new IllegalArgumentException("adapter name: expected some text without slashes, found '" + name + "'");
+    }
+    Placement complete = withNewModules(placement);
+    Adapter adapter =
+        new AdapterBuilder(sites, arena.manager()).build(name, reparam, complete, match(reparam, placement), seed);
+    adapters.put(name, adapter);
+    use(name);
+    return this;
+  }
+
+  /** Names of all adapters. */
+  public final List<String> adapters() {
+    return List.copyOf(adapters.keySet());
+  }
+
+  /** Names of the adapters that act now. */
+  public final List<String> activeAdapters() {
+    return active.adapters().stream().map(a -> a.name).toList();
+  }
+
+  /** The method and configuration of an adapter. */
+  public final Reparam method(String name) {
+    return adapter(name).reparam;
+  }
+
+  /** Makes these adapters act, and train; several only where their effects add. */
+  public PeftModel use(String... names) {
+    requireNotMerged("change the active adapters");
+    List<Adapter> chosen = Arrays.stream(names).map(this::adapter).toList();
+    Active next = Active.of(chosen);
+    active = next;
+    enabled = true;
+    for (Adapter a : adapters.values()) {
+      boolean trains = chosen.contains(a);
+      for (Tensor t : a.tensors().values()) {
+        t.parameter().freeze(!(trains && t.trained()));
+      }
+    }
+    return this;
+  }
+
+  /** Turns all adapters off until {@link #enable}: the base alone answers. */
+  public PeftModel disable() {
+    enabled = false;
+    return this;
+  }
+
+  /** Turns the active adapters on again. */
+  public PeftModel enable() {
+    enabled = true;
+    return this;
+  }
+
+  /** Whether the active adapters act. */
+  public final boolean isEnabled() {
+    return enabled;
+  }
+
+  /** Removes an adapter; if it was active, the first of the remaining ones becomes so. */
+  public PeftModel delete(String name) {
+    requireNotMerged("delete an adapter");
+    Adapter gone = adapter(name);
+    adapters.remove(name);
+    if (active.adapters().contains(gone)) {
+      List<String> left = activeAdapters().stream().filter(n -> !n.equals(name)).toList();
+      if (left.isEmpty() && !adapters.isEmpty()) {
+        left = List.of(adapters.keySet().iterator().next());
+      }
+      use(left.toArray(String[]::new));
+    }
+    gone.tensors().values().forEach(t -> t.parameter().close());
+    gone.attachments.values().stream()
+        .filter(a -> a.base() instanceof Dense && a.base() != a.site().frozen())
+        .forEach(a -> a.base().parameters().get(0).close());
+    return this;
+  }
+
+  final Adapter adapter(String name) {
+    Adapter a = adapters.get(name);
+    if (a == null) {
+      throw new IllegalArgumentException("no adapter '" + name + "'\nthere are: " + adapters.keySet());
+    }
+    return a;
+  }
+
+  final Adapter onlyActive(String what) {
+    if (active.adapters().size() != 1) {
+      throw new IllegalStateException(what + " needs exactly one active adapter\nfound: " + activeAdapters() + "\nfix: use(\"name\") first");
+    }
+    return active.adapters().get(0);
+  }
+
+  final NDManager manager() {
+    return arena.manager();
+  }
+
+  final void put(Adapter adapter) {
+    adapters.put(adapter.name, adapter);
+    use(adapter.name);
+  }
+
+  // ---- running -------------------------------------------------------------------------------------------------------------
+
+  @Override
+  protected NDList forwardInternal(
+      ParameterStore store, NDList inputs, boolean training, @Nullable PairList<String, Object> params) {
+    try {
+      long now = training ? step.getAndIncrement() : step.get();
+      NDManager owner = inputs.head().getManager();
+      return base.forward(pass(store, training, now, owner), inputs, training, params);
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  private AdapterPass pass(ParameterStore store, boolean training, long now, NDManager owner) {
+    Active snapshot = enabled ? active : Active.none();
+    long seed = snapshot.adapters().isEmpty() ? 0 : snapshot.adapters().get(0).seed;
+    return new AdapterPass(store, training, snapshot, Seed.of(seed).at("step").at(now), owner);
+  }
+
+  /** Sets the number that the next training pass draws its randomness from; it counts up by itself. */
+  public final void atStep(long n) {
+    step.set(n);
+  }
+
+  /** The methods' own terms of the training loss, or null. To be called once per step, inside of the step's scope. */
+  public final @Nullable NDArray penalty(ParameterStore store, NDManager owner) {
+    NDArray sum = null;
+    for (Adapter a : active.adapters()) {
+      AdapterPass pass = pass(store, true, step.get(), owner);
+      NDArray p = a.reparam.penalty(a.all(pass, pass.below()));
+      sum = p == null ? sum : sum == null ? p : sum.add(p);
+    }
+    return sum;
+  }
+
+  /**
+   * Lets the methods act after an update, such as a rank schedule.
+   *
+   * @param n number of this step, from 1
+   * @param total number of steps of the run
+   */
+  public final void afterStep(long n, long total) {
+    try (Scope scope = Scope.open();
+        NDManager temporary = arena.manager().newSubManager()) {
+      AdapterPass pass = pass(new ParameterStore(temporary, false), false, n, temporary);
+      for (Adapter a : active.adapters()) {
+        Torch.inference(
+            () -> {
+              a.reparam.afterStep(a.all(pass, pass.below()), n, total);
+              return a;
+            });
+        a.scheduleRan = true;
+      }
+    }
+  }
+
+  /** The trainable parameters of the active adapters by name, in a fixed order. */
+  public final Map<String, Parameter> trainable() {
+    Map<String, Parameter> out = new LinkedHashMap<>();
+    for (Adapter a : active.adapters()) {
+      a.tensors().forEach((n, t) -> {
+            if (t.trained()) {
+              out.put(a.name + ":" + n, t.parameter());
+            }
+          });
+    }
+    return out;
+  }
+
+  /** Everything of the active adapters that training changes: trainable parameters and the methods' own state. */
+  public final Map<String, Parameter> state() {
+    Map<String, Parameter> out = new LinkedHashMap<>();
+    for (Adapter a : active.adapters()) {
+      a.tensors().forEach((n, t) -> {
+            if (t.trained() || t.entry().role() == org.peft4j.spi.Declaration.Role.STATE) {
+              out.put(a.name + ":" + n, t.parameter());
+            }
+          });
+    }
+    return out;
+  }
+
+  /** What the learning rate of this trainable parameter is multiplied by. */
+  public final double learningRateScale(String trainableName) {
+    String[] parts = trainableName.split(":", 2);
+    Adapter a = adapter(parts[0]);
+    for (Attachment at : a.attachments.values()) {
+      if (at.reparam() != null && parts[1].startsWith(at.site().path() + ".")) {
+        return at.reparam().learningRateScale(parts[1].substring(at.site().path().length() + 1));
+      }
+    }
+    return a.reparam.learningRateScale(parts[1]);
+  }
+
+  // ---- merging -------------------------------------------------------------------------------------------------------------
+
+  /** The base with the active adapters in its weights: a new block that shares the untouched tensors; this model stays as it is. */
+  final Merged mergedBlock() {
+    Arena memory = new Arena();
+    return new Merged(Overlay.of(base, weights(memory.manager())), memory);
+  }
+
+  /** A merged block and the memory of its merged weights, to be held by whoever uses the block. */
+  protected record Merged(Block block, Arena memory) {}
+
+  /** For subclasses: see {@link #mergedBlock}. */
+  protected final Merged mergeToBlock() {
+    return mergedBlock();
+  }
+
+  /** Puts the active adapters into the weights that this model uses, at no cost per pass; the base keeps its own. */
+  public PeftModel mergeInPlace() {
+    requireNotMerged("merge in place");
+    active = active.with(weights(arena.manager()));
+    return this;
+  }
+
+  /** Takes back {@link #mergeInPlace}, bit for bit. */
+  public PeftModel unmerge() {
+    if (!active.isMerged()) {
+      throw new IllegalStateException("unmerge: the adapters are not merged");
+    }
+    Active merged = active;
+    use(activeAdapters(merged));
+    merged.frozen().forEach(f -> {
+          Frozen m = merged.merged(f);
+          if (m != null) {
+            m.parameters().forEach(Parameter::close);
+          }
+        });
+    return this;
+  }
+
+  private String[] activeAdapters(Active merged) {
+    active = merged.with(new IdentityHashMap<>());
+    return activeAdapters().toArray(String[]::new);
+  }
+
+  /** Whether the active adapters are merged in place. */
+  public final boolean isMerged() {
+    return active.isMerged();
+  }
+
+  private IdentityHashMap<Frozen, Frozen> weights(NDManager owner) {
+    if (active.adapters().isEmpty()) {
+      throw new IllegalStateException("merge: no adapter is active\nthere are: " + adapters.keySet());
+    }
+    IdentityHashMap<Frozen, Frozen> out = new IdentityHashMap<>();
+    IdentityHashMap<Frozen, Site> where = new IdentityHashMap<>();
+    sites.forEach(s -> where.put(s.frozen(), s));
+    try (NDManager temporary = arena.manager().newSubManager()) {
+      AdapterPass pass =
+          new AdapterPass(new ParameterStore(temporary, false), false, active.with(new IdentityHashMap<>()), Seed.of(0), temporary);
+      for (Frozen f : active.frozen()) {
+        Torch.inference(
+            () -> {
+              try (Scope scope = Scope.open()) {
+                out.put(f, dense(f, pass.effective(f), owner, where.get(f)));
+              }
+              return f;
+            });
+      }
+    }
+    return out;
+  }
+
+  private static Dense dense(Frozen original, Weight w, NDManager owner, @Nullable Site site) {
+    String path = site == null ? "?" : site.path();
+    if (w.bias() != null && original.biasSize() == 0) {
+      throw new IllegalStateException("merge: the adapter adds a bias at " + path + ", which has none to put it in");
+    }
+    if (!finite(w.weight()) || (w.bias() != null && !finite(w.bias()))) {
+      throw new IllegalStateException("merge: the merged weight at " + path + " is not finite; nothing was changed");
+    }
+    Parameter weight = owned(original.parameters().get(0), w.weight(), owner);
+    Parameter bias = w.bias() == null ? null : owned(original.parameters().get(1), w.bias(), owner);
+    return new Dense(weight, bias, original.operation());
+  }
+
+  private static boolean finite(NDArray a) {
+    return a.isInfinite().logicalOr(a.isNaN()).any().getBoolean() == false;
+  }
+
+  private static Parameter owned(Parameter like, NDArray value, NDManager owner) {
+    return AdapterBuilder.parameter(like.getName(), like.getType(), Scope.giveTo(owner, value.duplicate()), false);
+  }
+
+  final void requireNotMerged(String what) {
+    if (active.isMerged()) {
+      throw new IllegalStateException("cannot " + what + ": the adapters are merged in place\nfix: unmerge() first");
+    }
+  }
+
+  // ---- counting and printing -----------------------------------------------------------------------------------------------
+
+  /** Number of trainable elements of the active adapters. */
+  public final long trainableParameters() {
+    return active.adapters().stream().mapToLong(Adapter::trainable).sum();
+  }
+
+  /** Number of elements of the base and of all adapters' tensors, as Hugging Face counts them. */
+  public final long allParameters() {
+    long n = 0;
+    for (Parameter p : org.peft4j.spi.Paths.parameters(base).values()) {
+      if (p.getType() != Parameter.Type.RUNNING_MEAN && p.getType() != Parameter.Type.RUNNING_VAR) {
+        n += (p.getShape() != null ? p.getShape() : p.getArray().getShape()).size();
+      }
+    }
+    for (Adapter a : adapters.values()) {
+      n += a.tensors().values().stream().filter(Tensor::trained).mapToLong(t -> t.entry().shape().size()).sum();
+    }
+    return n;
+  }
+
+  /** {@code trainable params: 448 || all params: 20,064 || trainable%: 2.2329}. */
+  public final String trainableSummary() {
+    long trainable = trainableParameters();
+    long all = allParameters();
+    return String.format(
+        Locale.ROOT, "trainable params: %,d || all params: %,d || trainable%%: %.4f", trainable, all, 100.0 * trainable / all);
+  }
+
+  @Override
+  public String toString() {
+    StringBuilder s = new StringBuilder();
+    for (Adapter a : adapters.values()) {
+      long sitesOf = a.adapted().size();
+      boolean acts = active.adapters().contains(a);
+      s.append(String.format(
+              Locale.ROOT,
+              "%s%s: %s, %s; %,d sites, %,d parameters%s%n",
+              a.name,
+              acts ? (active.isMerged() ? " (merged)" : enabled ? "" : " (off)") : " (inactive)",
+              a.reparam.name(),
+              a.reparam.summary(),
+              sitesOf,
+              a.adapted().stream().mapToLong(AdapterBuilder::trainable).sum() + sharedTrainable(a),
+              wholeModules(a)));
+    }
+    return s.append(trainableSummary()).toString();
+  }
+
+  private static long sharedTrainable(Adapter a) {
+    return a.shared.values().stream().filter(Tensor::trained).mapToLong(t -> t.entry().shape().size()).sum();
+  }
+
+  private static String wholeModules(Adapter a) {
+    long whole = a.trainable() - a.adapted().stream().mapToLong(AdapterBuilder::trainable).sum() - sharedTrainable(a);
+    if (whole == 0) {
+      return "";
+    }
+    String names = a.placement.modulesToSave().isEmpty() ? "biases" : String.join(", ", a.placement.modulesToSave());
+    return String.format(Locale.ROOT, " + %s %,d", names, whole);
+  }
+
+  // ---- DJL's block contract ------------------------------------------------------------------------------------------------
+
+  @Override
+  public BlockList getChildren() {
+    BlockList list = new BlockList();
+    list.add("01base", base);
+    return list;
+  }
+
+  @Override
+  public ParameterList getDirectParameters() {
+    ParameterList list = new ParameterList();
+    adapters.values().forEach(a -> a.tensors().forEach((n, t) -> list.add(a.name + ":" + n, t.parameter())));
+    return list;
+  }
+
+  @Override
+  protected void initializeChildBlocks(NDManager manager, DataType type, Shape... inputShapes) {
+    for (Pair<String, Block> child : getChildren()) {
+      child.getValue().initialize(manager, type, inputShapes);
+    }
+    base.getParameters().values().stream().filter(Parameter::requiresGradient).forEach(p -> p.freeze(true));
+  }
+
+  @Override
+  public Shape[] getOutputShapes(Shape[] inputShapes) {
+    return base.getOutputShapes(inputShapes);
+  }
+
+  /** The methods' views of the active adapter's sites, valid inside of {@code owner}. */
+  final List<At> views(Adapter adapter, NDManager owner) {
+    AdapterPass pass = pass(new ParameterStore(owner, false), false, 0, owner);
+    return adapter.all(pass, pass.below());
+  }
+
+  /** Frees the adapters; the base stays, and what was trainable in it is so again. */
+  @Override
+  public void close() {
+    frozenHere.stream().filter(Parameter::isInitialized).forEach(p -> p.freeze(false));
+    frozenHere.clear();
+    active = Active.none();
+    hold.close();
+  }
+}

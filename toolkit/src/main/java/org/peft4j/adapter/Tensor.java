@@ -1,0 +1,16 @@
+package org.peft4j.adapter;
+
+import ai.djl.nn.Parameter;
+import org.peft4j.spi.Declaration;
+
+/** A declared tensor of an adapter and the parameter that holds its value. */
+record Tensor(Declaration.Entry entry, Parameter parameter) {
+  boolean trained() {
+    return entry.role() == Declaration.Role.TRAINED;
+  }
+
+  /** Whether an adapter file holds it. */
+  boolean inFile() {
+    return trained() || entry.role() == Declaration.Role.SAVED;
+  }
+}

@@ -1,0 +1,13 @@
+package org.peft4j.spi;
+
+import org.jspecify.annotations.Nullable;
+
+/** A block of our own models that is a site: it computes through {@link Pass#apply}, so adapters act on it in their activation form. */
+public interface Slotted {
+  Kind kind();
+
+  /** Canonical role such as {@code q}, or null. */
+  @Nullable String role();
+
+  Frozen frozen();
+}
