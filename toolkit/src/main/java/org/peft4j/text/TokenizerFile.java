@@ -1,0 +1,67 @@
+package org.peft4j.text;
+
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.tensor.Torch;
+
+/** A {@code tokenizer.json}, read once, for the native tokenizer and for its vocabulary. */
+record TokenizerFile(Path path, Vocabulary vocabulary, HuggingFaceTokenizer tokenizer) {
+  private static final long LARGEST = 256L << 20; // the largest known is an eighth of it
+  private static final Map<String, String> AS_ASKED_ONLY =
+      Map.of("truncation", "do_not_truncate", "padding", "do_not_pad");
+
+  static TokenizerFile read(Path path) {
+    Path file = Files.isDirectory(path) ? path.resolve("tokenizer.json") : path;
+    if (!Files.isRegularFile(file)) {
+      throw new IllegalArgumentException(
+          file + ": no such file\nexpected: a tokenizer.json, or a folder that holds one");
+    }
+    try {
+      if (Files.size(file) > LARGEST) {
+        throw notTokenizer(file, "a file of %,d bytes".formatted(Files.size(file)), null);
+      }
+      return parse(file, Files.readString(file));
+    } catch (CharacterCodingException e) {
+      throw notTokenizer(file, "bytes that are not UTF-8 text", e);
+    } catch (IOException e) {
+      throw new UncheckedIOException(file + ": cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  private static TokenizerFile parse(Path file, String json) throws IOException {
+    Vocabulary vocabulary;
+    try {
+      vocabulary = Vocabulary.parse(json);
+    } catch (IOException e) {
+      throw notTokenizer(file, e.getMessage(), e);
+    }
+    Torch.start(); // sets DJL offline; the native library then comes from the class path
+    try {
+      var bytes = new ByteArrayInputStream(json.getBytes(StandardCharsets.UTF_8));
+      return new TokenizerFile(
+          file, vocabulary, HuggingFaceTokenizer.newInstance(bytes, AS_ASKED_ONLY));
+    } catch (RuntimeException e) { // whatever the native parser says
+      throw notTokenizer(file, e.getMessage(), e);
+    }
+  }
+
+  private static IllegalArgumentException notTokenizer(
+      Path file, @Nullable String found, @Nullable Throwable cause) {
+    return new IllegalArgumentException(
+        file
+            + ": not a tokenizer file\nexpected: JSON as the Hugging Face tokenizers library writes"
+            + " it\nfound: "
+            + (found == null ? "" : found.lines().findFirst().orElse(""))
+            + "\nfix: in Python, AutoTokenizer.from_pretrained(NAME).save_pretrained(FOLDER) writes"
+            + " one",
+        cause);
+  }
+}
