@@ -55,30 +55,29 @@ class Overlay extends AbstractBlock {
 
   /** {@code block} with these weights in place of its own; an overlay of an overlay is one overlay. */
   static Overlay of(Block block, IdentityHashMap<Frozen, Frozen> weights) {
-    IdentityHashMap<Frozen, Frozen> all = new IdentityHashMap<>();
-    Block root = block;
-    if (block instanceof Overlay below) {
-      root = below.inner;
-      below.replacements.frozen.forEach((from, to) -> all.put(from, weights.getOrDefault(to, to)));
-      IdentityHashMap<Frozen, Boolean> replacedBelow = new IdentityHashMap<>();
-      below.replacements.frozen.values().forEach(f -> replacedBelow.put(f, true));
-      weights.forEach(
-          (from, to) -> {
-            if (!replacedBelow.containsKey(from)) {
-              all.put(from, to);
-            }
-          });
-    } else {
-      all.putAll(weights);
-    }
     IdentityHashMap<Parameter, Parameter> parameters = new IdentityHashMap<>();
-    all.forEach(
+    weights.forEach(
         (from, to) -> {
           for (int i = 0; i < from.parameters().size(); i++) {
             parameters.put(from.parameters().get(i), to.parameters().get(i));
           }
         });
-    return mirror(root, new Replacements(all, parameters));
+    if (block instanceof Overlay below) {
+      Replacements r = below.replacements;
+      return mirror(below.inner, new Replacements(after(r.frozen, weights), after(r.parameters, parameters)));
+    }
+    return mirror(block, new Replacements(weights, parameters));
+  }
+
+  /** The one map that does what {@code first} and then {@code second} do. */
+  private static <T> IdentityHashMap<T, T> after(IdentityHashMap<T, T> first, IdentityHashMap<T, T> second) {
+    IdentityHashMap<T, T> out = new IdentityHashMap<>(second);
+    first.forEach(
+        (from, to) -> {
+          T last = out.remove(to);
+          out.put(from, last == null ? to : last);
+        });
+    return out;
   }
 
   private static Overlay mirror(Block block, Replacements replacements) {

@@ -13,7 +13,10 @@ import ai.djl.nn.ParameterList;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.Pair;
 import ai.djl.util.PairList;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.ref.Reference;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.IdentityHashMap;
@@ -47,9 +50,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   public static final String DEFAULT = "default";
 
   private final Block base;
-  private final List<Site> sites;
-  private final List<String> usualTargets;
-  private final List<String> newModules;
+  private final Blueprint blueprint;
   private final Arena arena = new Arena();
   private final Arena.Hold hold = arena.heldBy(this);
   private final List<Parameter> frozenHere = new ArrayList<>();
@@ -57,6 +58,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   private final AtomicLong step = new AtomicLong();
   private volatile Active active = Active.none();
   private volatile boolean enabled = true;
+  private volatile boolean trained;
 
   /**
    * Wraps {@code base}, freezing its parameters, without an adapter yet.
@@ -70,9 +72,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
       throw new IllegalArgumentException("the model is adapted already\nfix: add another adapter to it with add(...), or merge() it first");
     }
     this.base = base;
-    this.sites = Sites.of(base);
-    this.usualTargets = usualTargets.isEmpty() ? guessTargets() : List.copyOf(usualTargets);
-    this.newModules = List.copyOf(newModules);
+    this.blueprint = new Blueprint(base, usualTargets, newModules);
     for (Parameter p : base.getParameters().values()) {
       if (p.requiresGradient()) {
         p.freeze(true);
@@ -81,47 +81,21 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     }
   }
 
-  private List<String> guessTargets() {
-    List<String> roles = sites.stream().map(Site::role).filter(r -> "q".equals(r) || "v".equals(r)).distinct().toList();
-    return roles.size() == 2 ? List.of("q", "v") : List.of("regex:.*");
-  }
-
   /** The model underneath. */
   public final Block base() {
     return base;
   }
 
-  /** Every place of the base where a method could act. */
-  public final List<Site> sites() {
-    return sites;
+  /** Where methods could act in the base, and what they would cost. */
+  public final Blueprint blueprint() {
+    return blueprint;
+  }
+
+  final List<Site> sites() {
+    return blueprint.sites();
   }
 
   // ---- adapters ------------------------------------------------------------------------------------------------------------
-
-  /** The sites that {@code reparam} would adapt, without doing anything. */
-  public final List<Site> match(Reparam reparam, Placement placement) {
-    Placement p = withNewModules(placement);
-    List<String> usual = usualTargets.equals(List.of("regex:.*")) ? adaptable(reparam) : usualTargets;
-    if (reparam.peftType().equals("FULL")) {
-      usual = List.of("regex:.*");
-    }
-    return Targets.match(sites, p, reparam.kinds(), reparam.name(), usual);
-  }
-
-  /** Everything of the kinds that the method can act on, but norms and embeddings: what a plain network of linear and conv layers means. */
-  private List<String> adaptable(Reparam reparam) {
-    return sites.stream()
-        .filter(s -> reparam.kinds().contains(s.kind()))
-        .filter(s -> s.kind() == org.peft4j.spi.Kind.LINEAR || s.kind() == org.peft4j.spi.Kind.CONV)
-        .map(Site::path)
-        .toList();
-  }
-
-  private Placement withNewModules(Placement placement) {
-    List<String> all = new ArrayList<>(placement.modulesToSave());
-    newModules.stream().filter(m -> !all.contains(m)).forEach(all::add);
-    return placement.withModulesToSave(all);
-  }
 
   /**
    * Adds an adapter and makes it the active one.
@@ -136,9 +110,9 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     if (name.isBlank() || name.contains("/") || name.contains("\\")) {
       throw new IllegalArgumentException("adapter name: expected some text without slashes, found '" + name + "'");
     }
-    Placement complete = withNewModules(placement);
     Adapter adapter =
-        new AdapterBuilder(sites, arena.manager()).build(name, reparam, complete, match(reparam, placement), seed);
+        new AdapterBuilder(sites(), arena.manager())
+            .build(name, reparam, blueprint.complete(placement), blueprint.match(reparam, placement), seed);
     adapters.put(name, adapter);
     use(name);
     return this;
@@ -242,6 +216,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
       ParameterStore store, NDList inputs, boolean training, @Nullable PairList<String, Object> params) {
     try {
       long now = training ? step.getAndIncrement() : step.get();
+      trained |= training;
       NDManager owner = inputs.head().getManager();
       return base.forward(pass(store, training, now, owner), inputs, training, params);
     } finally {
@@ -333,18 +308,13 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   // ---- merging -------------------------------------------------------------------------------------------------------------
 
   /** The base with the active adapters in its weights: a new block that shares the untouched tensors; this model stays as it is. */
-  final Merged mergedBlock() {
+  protected final Merged mergedBlock() {
     Arena memory = new Arena();
     return new Merged(Overlay.of(base, weights(memory.manager())), memory);
   }
 
   /** A merged block and the memory of its merged weights, to be held by whoever uses the block. */
   protected record Merged(Block block, Arena memory) {}
-
-  /** For subclasses: see {@link #mergedBlock}. */
-  protected final Merged mergeToBlock() {
-    return mergedBlock();
-  }
 
   /** Puts the active adapters into the weights that this model uses, at no cost per pass; the base keeps its own. */
   public PeftModel mergeInPlace() {
@@ -385,7 +355,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     }
     IdentityHashMap<Frozen, Frozen> out = new IdentityHashMap<>();
     IdentityHashMap<Frozen, Site> where = new IdentityHashMap<>();
-    sites.forEach(s -> where.put(s.frozen(), s));
+    sites().forEach(s -> where.put(s.frozen(), s));
     try (NDManager temporary = arena.manager().newSubManager()) {
       AdapterPass pass =
           new AdapterPass(new ParameterStore(temporary, false), false, active.with(new IdentityHashMap<>()), Seed.of(0), temporary);
@@ -429,6 +399,39 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     }
   }
 
+  // ---- files ---------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Writes adapters as Hugging Face PEFT does: {@code default} into {@code dir}, others into a folder of their name below it.
+   *
+   * @param base name or path of the base model for the file, or null
+   * @param taskType Hugging Face's task type such as {@code SEQ_CLS}, or null
+   * @param names which adapters; none means all
+   */
+  public final void save(Path dir, @Nullable String base, @Nullable String taskType, String... names) {
+    requireNotMerged("save");
+    List<String> chosen = names.length == 0 ? adapters() : List.of(names);
+    try {
+      for (String name : chosen) {
+        Path target = name.equals(DEFAULT) ? dir : dir.resolve(name);
+        AdapterFiles.save(this, adapter(name), target, new AdapterConfig.About(base, taskType));
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(dir + ": cannot be written: " + e.getMessage(), e);
+    }
+  }
+
+  /** Adds the adapter in {@code dir}, in Hugging Face PEFT's format, and makes it the active one. */
+  public PeftModel load(String name, Path dir) {
+    AdapterFiles.load(this, name, dir, 0);
+    return this;
+  }
+
+  /** Whether a training pass has been run. */
+  final boolean hasTrained() {
+    return trained;
+  }
+
   // ---- counting and printing -----------------------------------------------------------------------------------------------
 
   /** Number of trainable elements of the active adapters. */
@@ -438,12 +441,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
 
   /** Number of elements of the base and of all adapters' tensors, as Hugging Face counts them. */
   public final long allParameters() {
-    long n = 0;
-    for (Parameter p : org.peft4j.spi.Paths.parameters(base).values()) {
-      if (p.getType() != Parameter.Type.RUNNING_MEAN && p.getType() != Parameter.Type.RUNNING_VAR) {
-        n += (p.getShape() != null ? p.getShape() : p.getArray().getShape()).size();
-      }
-    }
+    long n = blueprint.baseParameters();
     for (Adapter a : adapters.values()) {
       n += a.tensors().values().stream().filter(Tensor::trained).mapToLong(t -> t.entry().shape().size()).sum();
     }

@@ -18,7 +18,7 @@ import java.util.stream.IntStream;
 public abstract class Fluent<T extends Tuner, S extends Fluent<T, S, R>, R> {
   /** What a fluent expression ends in. */
   public interface Target<R> {
-    R apply(Tuner tuner, Placement placement, long seed);
+    R apply(Tuner tuner, Placement placement, String name, long seed);
 
     String describe(Tuner tuner, Placement placement);
 
@@ -26,13 +26,14 @@ public abstract class Fluent<T extends Tuner, S extends Fluent<T, S, R>, R> {
   }
 
   /** Everything collected so far. */
-  protected record Draft<T extends Tuner, R>(T tuner, Placement placement, long seed, Target<R> target) {
+  protected record Draft<T extends Tuner, R>(
+      T tuner, Placement placement, String name, long seed, Target<R> target) {
     Draft<T, R> tuner(T t) {
-      return new Draft<>(t, placement, seed, target);
+      return new Draft<>(t, placement, name, seed, target);
     }
 
     Draft<T, R> placement(Placement p) {
-      return new Draft<>(tuner, p, seed, target);
+      return new Draft<>(tuner, p, name, seed, target);
     }
   }
 
@@ -43,7 +44,7 @@ public abstract class Fluent<T extends Tuner, S extends Fluent<T, S, R>, R> {
   }
 
   protected static <T extends Tuner, R> Draft<T, R> draft(T tuner, Target<R> target) {
-    return new Draft<>(tuner, Placement.DEFAULT, 0, target);
+    return new Draft<>(tuner, Placement.DEFAULT, "default", 0, target);
   }
 
   /** The subclass around {@code draft}. */
@@ -103,7 +104,12 @@ public abstract class Fluent<T extends Tuner, S extends Fluent<T, S, R>, R> {
 
   /** Seed of all randomness of the adapter: first values, dropout, order of the data. Default 0. */
   public final S seed(long seed) {
-    return with(new Draft<>(draft.tuner(), draft.placement(), seed, draft.target()));
+    return with(new Draft<>(draft.tuner(), draft.placement(), draft.name(), seed, draft.target()));
+  }
+
+  /** Name of the adapter, where a model is to have several; default {@code default}. */
+  public final S named(String name) {
+    return with(new Draft<>(draft.tuner(), draft.placement(), name, draft.seed(), draft.target()));
   }
 
   /** The sites it would adapt, without doing anything. */
@@ -113,7 +119,7 @@ public abstract class Fluent<T extends Tuner, S extends Fluent<T, S, R>, R> {
 
   /** Attaches the method to the model. */
   public final R apply() {
-    return draft.target().apply(draft.tuner(), draft.placement(), draft.seed());
+    return draft.target().apply(draft.tuner(), draft.placement(), draft.name(), draft.seed());
   }
 
   @Override

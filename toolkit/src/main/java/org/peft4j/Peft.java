@@ -1,0 +1,132 @@
+package org.peft4j;
+
+import ai.djl.Model;
+import ai.djl.nn.Block;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import org.peft4j.adapter.Blueprint;
+import org.peft4j.adapter.PeftModel;
+import org.peft4j.model.Pretrained;
+import org.peft4j.reparam.AdaLora;
+import org.peft4j.reparam.Full;
+import org.peft4j.reparam.Lora;
+import org.peft4j.reparam.Vera;
+import org.peft4j.spi.Fluent;
+import org.peft4j.spi.Placement;
+import org.peft4j.spi.Reparam;
+import org.peft4j.spi.Site;
+import org.peft4j.spi.Tuner;
+
+/**
+ * Where everything starts: {@code Peft.lora(model).rank(8).targets("q", "v").apply()}. The model is one that {@link Models} loaded, any DJL
+ * {@link Block} or {@link Model} whose parameters DJL sees, or a {@link Tuned} model that is to get another adapter ({@code
+ * .named("b")}). Nothing happens before {@code apply()}; printing the expression tells what it would train.
+ */
+public final class Peft {
+  private Peft() {}
+
+  /** Low-rank adaptation (LoRA, arXiv 2106.09685), rsLoRA, and its initialisations. */
+  public static Lora.Options<Tuned> lora(Block model) {
+    return Lora.Options.on(target(model));
+  }
+
+  /** {@link #lora(Block)} on the model's block. */
+  public static Lora.Options<Tuned> lora(Model model) {
+    return lora(model.getBlock());
+  }
+
+  /** LoRA that spends a budget of ranks where they matter (AdaLoRA, arXiv 2303.10512). */
+  public static AdaLora.Options<Tuned> adalora(Block model) {
+    return AdaLora.Options.on(target(model));
+  }
+
+  /** {@link #adalora(Block)} on the model's block. */
+  public static AdaLora.Options<Tuned> adalora(Model model) {
+    return adalora(model.getBlock());
+  }
+
+  /** Vectors around shared random projections (VeRA, arXiv 2310.11454). */
+  public static Vera.Options<Tuned> vera(Block model) {
+    return Vera.Options.on(target(model));
+  }
+
+  /** {@link #vera(Block)} on the model's block. */
+  public static Vera.Options<Tuned> vera(Model model) {
+    return vera(model.getBlock());
+  }
+
+  /** All parameters: the reference that the others are measured against. */
+  public static Full.Options<Tuned> full(Block model) {
+    return Full.Options.on(target(model));
+  }
+
+  /** {@link #full(Block)} on the model's block. */
+  public static Full.Options<Tuned> full(Model model) {
+    return full(model.getBlock());
+  }
+
+  /**
+   * Loads an adapter in Hugging Face PEFT's format onto its base model.
+   *
+   * @throws IllegalArgumentException that lists everything that does not fit
+   */
+  public static Tuned load(Block model, Path adapter) {
+    Tuned tuned = new Tuned(Pretrained.of(model));
+    try {
+      tuned.load(PeftModel.DEFAULT, adapter);
+      return tuned;
+    } catch (RuntimeException e) {
+      tuned.close();
+      throw e;
+    }
+  }
+
+  private static Fluent.Target<Tuned> target(Block model) {
+    return new Attaching(model);
+  }
+
+  /** Ends a fluent expression: makes a {@link Tuned} of the model, or adds to the one it is. */
+  private record Attaching(Block model) implements Fluent.Target<Tuned> {
+    @Override
+    public Tuned apply(Tuner tuner, Placement placement, String name, long seed) {
+      if (model instanceof Tuned tuned) {
+        tuned.add(name, (Reparam) tuner, placement, seed);
+        return tuned;
+      }
+      Tuned tuned = new Tuned(Pretrained.of(model));
+      try {
+        tuned.add(name, (Reparam) tuner, placement, seed);
+        return tuned;
+      } catch (RuntimeException e) {
+        tuned.close();
+        throw e;
+      }
+    }
+
+    private Blueprint blueprint() {
+      if (model instanceof Tuned tuned) {
+        return tuned.blueprint();
+      }
+      Pretrained p = Pretrained.of(model);
+      return new Blueprint(p, p.usualTargets(), p.newModules());
+    }
+
+    @Override
+    public String describe(Tuner tuner, Placement placement) {
+      String what = tuner.name() + " (" + tuner.summary() + ")";
+      try {
+        String name = model instanceof Pretrained p ? p.name() : model.getClass().getSimpleName();
+        return String.format(
+            Locale.ROOT, "%s on %s: %s; .apply() attaches it", what, name, blueprint().count((Reparam) tuner, placement));
+      } catch (IllegalArgumentException e) {
+        return what + ": cannot be attached so: " + e.getMessage();
+      }
+    }
+
+    @Override
+    public List<Site> sites(Tuner tuner, Placement placement) {
+      return blueprint().match((Reparam) tuner, placement);
+    }
+  }
+}

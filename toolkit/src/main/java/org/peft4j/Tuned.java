@@ -1,0 +1,116 @@
+package org.peft4j;
+
+import java.nio.file.Path;
+import org.peft4j.adapter.PeftModel;
+import org.peft4j.data.Examples;
+import org.peft4j.model.Pretrained;
+import org.peft4j.model.Task;
+import org.peft4j.spi.Placement;
+import org.peft4j.spi.Reparam;
+import org.peft4j.train.Metrics;
+import org.peft4j.train.Objective;
+import org.peft4j.train.Training;
+
+/**
+ * An adapted model: what {@code apply()} gives. It holds one or more named adapters, trains the active ones, and is a DJL block like any other.
+ * Its base is never changed.
+ */
+public final class Tuned extends PeftModel {
+  private static final int EVALUATION_BATCH = 64;
+
+  private final Pretrained model;
+
+  Tuned(Pretrained model) {
+    super(model, model.usualTargets(), model.newModules());
+    this.model = model;
+  }
+
+  /** The model underneath. */
+  public Pretrained model() {
+    return model;
+  }
+
+  /** A training run over labelled texts, to be completed and started with {@code run()}. */
+  public Training fit(Examples rows) {
+    return Training.of(this, rows, this::objective);
+  }
+
+  /** A training run over an objective of the caller's own. */
+  public Training fit(Objective objective) {
+    return Training.of(this, objective);
+  }
+
+  /** Figures of the model's task on labelled texts. */
+  public Metrics evaluate(Examples rows) {
+    return objective(rows).evaluate(this, EVALUATION_BATCH);
+  }
+
+  private Objective objective(Examples rows) {
+    return Models.objective(model, rows);
+  }
+
+  /** A new plain model with the active adapters in its weights. It shares the untouched tensors with the base; this model stays as it is. */
+  public Pretrained merge() {
+    Merged merged = mergedBlock();
+    Pretrained base = model;
+    return base.with(merged.block(), merged.memory());
+  }
+
+  /** Writes the adapters in Hugging Face PEFT's format. */
+  public void save(Path dir) {
+    String task =
+        model.task() == Task.SEQUENCE_CLASSIFICATION
+            ? "SEQ_CLS"
+            : model.task() == Task.CAUSAL_LM ? "CAUSAL_LM" : model.config() == null ? null : "FEATURE_EXTRACTION";
+    save(dir, model.config() == null ? null : model.name(), task);
+  }
+
+  @Override
+  public Tuned add(String name, Reparam reparam, Placement placement, long seed) {
+    super.add(name, reparam, placement, seed);
+    return this;
+  }
+
+  @Override
+  public Tuned load(String name, Path dir) {
+    super.load(name, dir);
+    return this;
+  }
+
+  @Override
+  public Tuned use(String... names) {
+    super.use(names);
+    return this;
+  }
+
+  @Override
+  public Tuned disable() {
+    super.disable();
+    return this;
+  }
+
+  @Override
+  public Tuned enable() {
+    super.enable();
+    return this;
+  }
+
+  @Override
+  public Tuned delete(String name) {
+    super.delete(name);
+    return this;
+  }
+
+  @Override
+  public Tuned mergeInPlace() {
+    super.mergeInPlace();
+    return this;
+  }
+
+  @Override
+  public Tuned unmerge() {
+    super.unmerge();
+    return this;
+  }
+
+}

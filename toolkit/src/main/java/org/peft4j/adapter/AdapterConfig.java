@@ -1,0 +1,126 @@
+package org.peft4j.adapter;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.format.AtomicFiles;
+import org.peft4j.format.Json;
+import org.peft4j.reparam.Reparams;
+import org.peft4j.spi.Entries;
+import org.peft4j.spi.Placement;
+import org.peft4j.spi.Reparam;
+import org.peft4j.spi.Site;
+
+/** {@code adapter_config.json} of Hugging Face PEFT: what all methods have in common; the rest is the method's own. */
+final class AdapterConfig {
+  /** Modules that Hugging Face adds to {@code modules_to_save} of every classifier, whether the model has them or not. */
+  private static final Set<String> USUAL_HEADS = Set.of("classifier", "score");
+
+  private AdapterConfig() {}
+
+  /**
+   * What an adapter file says about its base.
+   *
+   * @param base name or path of the base model, or null
+   * @param taskType Hugging Face's task type such as {@code SEQ_CLS}, or null
+   */
+  record About(@Nullable String base, @Nullable String taskType) {}
+
+  record Read(Reparam reparam, Placement placement) {}
+
+  static void write(Path file, Adapter adapter, Reparam finished, List<Site> all, About about) throws IOException {
+    Map<String, @Nullable Object> c = new LinkedHashMap<>();
+    c.put("auto_mapping", null);
+    c.put("base_model_name_or_path", about.base());
+    c.put("bias", adapter.placement.bias().text());
+    c.put("exclude_modules", null);
+    c.put("fan_in_fan_out", false);
+    c.put("inference_mode", true);
+    c.put("layers_pattern", null);
+    c.put("layers_to_transform", null);
+    c.put("modules_to_save", adapter.placement.modulesToSave().isEmpty() ? null : adapter.placement.modulesToSave());
+    c.put("peft_type", adapter.reparam.peftType());
+    c.put("revision", null);
+    c.put("target_modules", names(adapter.adapted().stream().map(Attachment::site).toList(), all, adapter.placement));
+    c.put("task_type", about.taskType());
+    finished.toConfig().forEach((k, v) -> c.put(k, v == Entries.NULL ? null : widen(v)));
+    AtomicFiles.writeString(file, Json.format(c));
+  }
+
+  private static Object widen(Object v) {
+    return v instanceof Integer i ? (Object) i.longValue() : v;
+  }
+
+  /** The shortest names whose reading by Hugging Face (equal, or the end at a dot) gives exactly these sites. */
+  private static List<String> names(List<Site> adapted, List<Site> all, Placement placement) {
+    Set<String> ends = new TreeSet<>();
+    adapted.forEach(s -> ends.add(s.path().substring(s.path().lastIndexOf('.') + 1)));
+    Set<Site> saved = new LinkedHashSet<>();
+    placement.modulesToSave().forEach(m -> saved.addAll(Targets.modules(all, m)));
+    Set<Site> hit = new LinkedHashSet<>();
+    for (Site s : all) {
+      if (!saved.contains(s) && ends.stream().anyMatch(e -> s.path().equals(e) || s.path().endsWith("." + e))) {
+        hit.add(s);
+      }
+    }
+    if (hit.equals(new LinkedHashSet<>(adapted))) {
+      return List.copyOf(ends);
+    }
+    return adapted.stream().map(Site::path).sorted().toList();
+  }
+
+  static Read read(Path file, List<Site> sites) throws IOException {
+    Map<String, @Nullable Object> values = Json.read(file);
+    Entries c = new Entries(file.toString(), values);
+    String type = c.textOrNull("peft_type");
+    if (type == null) {
+      throw new IllegalArgumentException(file + ": no peft_type\nfix: this is not the configuration of an adapter");
+    }
+    Reparam reparam;
+    Placement placement;
+    try {
+      reparam = Reparams.byPeftType(type).read().apply(c);
+      placement = placement(c, values, sites);
+    } catch (IllegalArgumentException e) {
+      String message = String.valueOf(e.getMessage());
+      throw message.startsWith(file.toString()) ? e : new IllegalArgumentException(file + ": " + message, e);
+    }
+    c.accept(
+        "auto_mapping", "base_model_name_or_path", "inference_mode", "peft_type", "peft_version", "revision", "task_type", "fan_in_fan_out");
+    c.requireAllRead();
+    return new Read(reparam, placement);
+  }
+
+  private static Placement placement(Entries c, Map<String, @Nullable Object> values, List<Site> sites) {
+    List<String> targets = patterns(c, values, "target_modules");
+    List<String> exclude = new ArrayList<>(patterns(c, values, "exclude_modules"));
+    exclude.removeIf(e -> !e.startsWith("regex:") && sites.stream().noneMatch(s -> s.path().equals(e) || s.path().endsWith("." + e)));
+    List<String> save = new ArrayList<>(c.texts("modules_to_save"));
+    save.removeIf(m -> USUAL_HEADS.contains(m) && sites.stream().noneMatch(s -> ("." + s.path() + ".").contains("." + m + ".")));
+    Set<Integer> layers = new LinkedHashSet<>(c.integers("layers_to_transform"));
+    c.accept("layers_pattern");
+    String bias = c.text("bias", "none");
+    return new Placement(targets, exclude, layers, save.stream().distinct().toList(), Placement.Bias.of(bias));
+  }
+
+  /** A list of names, each given so that it cannot be taken for a role; or one regular expression. */
+  private static List<String> patterns(Entries c, Map<String, @Nullable Object> values, String key) {
+    if (values.get(key) instanceof String s) {
+      c.accept(key);
+      return List.of(s.equals("all-linear") ? s : "regex:" + s);
+    }
+    List<String> out = new ArrayList<>();
+    for (String name : c.texts(key)) {
+      boolean role = Targets.ROLES.contains(name);
+      out.add(role ? "regex:(.*\\.)?" + java.util.regex.Pattern.quote(name) : name);
+    }
+    return out;
+  }
+}

@@ -1,0 +1,241 @@
+package org.peft4j.adapter;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.format.Safetensors;
+import org.peft4j.format.TensorSource;
+import org.peft4j.spi.At;
+import org.peft4j.spi.Pass;
+import org.peft4j.spi.Reparam;
+import org.peft4j.spi.Site;
+import org.peft4j.tensor.Scope;
+import org.peft4j.tensor.Torch;
+
+/**
+ * Hugging Face PEFT's adapter directories, both ways: {@code adapter_config.json} and {@code adapter_model.safetensors} (or an old {@code
+ * adapter_model.bin}). Reading is strict: a tensor that is unknown, missing or misshapen is an error that lists all of them.
+ */
+final class AdapterFiles {
+  static final String CONFIG = "adapter_config.json";
+  static final String TENSORS = "adapter_model.safetensors";
+  private static final String OLD_TENSORS = "adapter_model.bin";
+  private static final String ROOT = "base_model.";
+  private static final String MODEL = "base_model.model.";
+
+  private AdapterFiles() {}
+
+  // ---- writing -------------------------------------------------------------------------------------------------------------
+
+  /** Writes one adapter. */
+  static void save(PeftModel model, Adapter adapter, Path dir, AdapterConfig.About about) throws IOException {
+    if (adapter.reparam.scheduled() && !adapter.scheduleRan && model.hasTrained()) {
+      throw new IllegalStateException(
+          adapter.reparam.name() + ": its schedule never ran, so the ranks are not what it promises\nfix: train with fit(...), or call afterStep(n, total) after every update");
+    }
+    Files.createDirectories(dir);
+    try (Scope scope = Scope.open();
+        NDManager temporary = Torch.newManager()) {
+      Torch.inference(
+          () -> {
+            List<At> views = model.views(adapter, temporary);
+            Reparam finished = adapter.reparam.finished(views);
+            Map<String, NDArray> tensors = new LinkedHashMap<>();
+            keys(adapter, finished, views).forEach((key, slot) -> tensors.put(key, slot.value()));
+            Safetensors.write(dir.resolve(TENSORS), tensors, Map.of("format", "pt"));
+            AdapterConfig.write(dir.resolve(CONFIG), adapter, finished, model.sites(), about);
+            ModelCard.write(dir.resolve("README.md"), adapter, model, about);
+            return dir;
+          });
+    }
+  }
+
+  /** A tensor of a file and the array it comes from. */
+  private record Slot(String name, NDArray value) {}
+
+  private static Map<String, Slot> keys(Adapter adapter, Reparam finished, List<At> views) {
+    Map<Site, At> bySite = new LinkedHashMap<>();
+    views.forEach(v -> bySite.put(v.site(), v));
+    Map<String, Slot> out = new LinkedHashMap<>();
+    adapter.shared.forEach(
+        (n, t) -> {
+          if (t.inFile()) {
+            out.put(ROOT + n, new Slot(n, t.parameter().getArray()));
+          }
+        });
+    for (Attachment a : adapter.attachments.values()) {
+      At view = bySite.get(a.site());
+      a.tensors()
+          .forEach(
+              (n, t) -> {
+                if (t.inFile()) {
+                  NDArray value = view == null ? t.parameter().getArray() : finished.at(a.site()).stored(view, n);
+                  out.put(MODEL + a.site().path() + "." + n, new Slot(n, value));
+                }
+              });
+      if (a.bias() != null) {
+        out.put(biasKey(a), new Slot("bias", a.bias().parameter().getArray()));
+      }
+    }
+    return out;
+  }
+
+  /** An adapted module keeps its bias under {@code base_layer}, as Hugging Face wraps it. */
+  private static String biasKey(Attachment a) {
+    return MODEL + a.site().path() + (a.reparam() == null ? ".bias" : ".base_layer.bias");
+  }
+
+  // ---- reading -------------------------------------------------------------------------------------------------------------
+
+  /** Adds the adapter in {@code dir} to {@code model} under {@code name}; leaves no trace of it if anything does not fit. */
+  static void load(PeftModel model, String name, Path dir, long seed) {
+    if (!Files.exists(dir.resolve(CONFIG))) {
+      throw new IllegalArgumentException(
+          dir + ": not an adapter directory\nexpected: " + CONFIG + " and " + TENSORS + "\nfound: "
+              + (Files.isDirectory(dir) ? "a folder without " + CONFIG : Files.exists(dir) ? "a file" : "nothing"));
+    }
+    List<String> before = model.activeAdapters();
+    boolean added = false;
+    try (TensorSource source = open(dir)) {
+      AdapterConfig.Read read = AdapterConfig.read(dir.resolve(CONFIG), model.sites());
+      model.add(name, read.reparam(), read.placement(), seed);
+      added = true;
+      fill(model, model.adapter(name), source, dir);
+    } catch (IOException e) {
+      throw new UncheckedIOException(dir + ": cannot be read: " + e.getMessage(), e);
+    } catch (RuntimeException e) {
+      if (added) {
+        model.delete(name);
+        model.use(before.toArray(String[]::new));
+      }
+      throw e;
+    }
+  }
+
+  private static TensorSource open(Path dir) throws IOException {
+    if (Files.exists(dir.resolve(TENSORS))) {
+      return TensorSource.open(dir.resolve(TENSORS));
+    }
+    if (Files.exists(dir.resolve(OLD_TENSORS))) {
+      return TensorSource.open(dir.resolve(OLD_TENSORS));
+    }
+    throw new IllegalArgumentException(dir + ": no weights\nexpected: " + TENSORS + " (or an old " + OLD_TENSORS + ")\nfound: only " + CONFIG);
+  }
+
+  private static void fill(PeftModel model, Adapter adapter, TensorSource source, Path dir) {
+    Map<String, Tensor> wanted = new LinkedHashMap<>();
+    adapter.shared.forEach(
+        (n, t) -> {
+          if (t.inFile()) {
+            wanted.put(ROOT + n, t);
+          }
+        });
+    for (Attachment a : adapter.attachments.values()) {
+      a.tensors()
+          .forEach(
+              (n, t) -> {
+                if (t.inFile()) {
+                  wanted.put(MODEL + a.site().path() + "." + n, t);
+                }
+              });
+      if (a.bias() != null) {
+        wanted.put(biasKey(a), Objects.requireNonNull(a.bias()));
+      }
+    }
+    List<String> problems = new ArrayList<>();
+    Set<String> unknown = new LinkedHashSet<>(source.names());
+    Map<Tensor, String> found = new LinkedHashMap<>();
+    wanted.forEach(
+        (key, tensor) -> {
+          if (!source.names().contains(key)) {
+            problems.add("missing " + key + " " + tensor.entry().shape());
+            return;
+          }
+          unknown.remove(key);
+          if (!source.info(key).shape().equals(tensor.entry().shape())) {
+            problems.add(key + ": expected " + tensor.entry().shape() + ", found " + source.info(key).shape());
+          } else {
+            found.put(tensor, key);
+          }
+        });
+    KnownExtras extras = new KnownExtras(model, source);
+    unknown.stream().map(extras::problem).filter(Objects::nonNull).forEach(problems::add);
+    if (!problems.isEmpty()) {
+      throw new IllegalArgumentException(
+          dir + ": the adapter does not fit this model\n" + String.join("\n", problems)
+              + "\nfix: load it onto the model it was trained on" + hint(model));
+    }
+    Torch.inference(
+        () -> {
+          found.forEach((tensor, key) -> copy(source, key, tensor));
+          return source;
+        });
+  }
+
+  private static String hint(PeftModel model) {
+    List<Site> sites = model.sites();
+    return sites.isEmpty() ? "" : "; this one has modules such as " + sites.get(Math.min(sites.size() - 1, 3)).path();
+  }
+
+  private static void copy(TensorSource source, String key, Tensor tensor) {
+    NDArray target = tensor.parameter().getArray();
+    try (Scope scope = Scope.open();
+        NDManager temporary = Torch.newManager()) {
+      NDArray value = source.load(key, temporary);
+      if (value.getDataType() != DataType.FLOAT32) {
+        value = value.toType(DataType.FLOAT32, true);
+      }
+      if (target.size() > 0) {
+        boolean gradient = target.hasGradient();
+        target.setRequiresGradient(false);
+        value.copyTo(target);
+        target.setRequiresGradient(gradient);
+      }
+    }
+  }
+
+  /** The tensors that Hugging Face writes besides an adapter's own: copies of base weights. They are fine if they say the same as the base. */
+  private record KnownExtras(PeftModel model, TensorSource source) {
+    @Nullable String problem(String key) {
+      String path = key.startsWith(MODEL) ? key.substring(MODEL.length()) : key.startsWith(ROOT) ? key.substring(ROOT.length()) : key;
+      String plain = path.replace(".base_layer.", ".").replace(".original_module.", ".").replaceAll("\\.modules_to_save\\.", ".");
+      boolean wrapped = !plain.equals(path);
+      for (Site site : model.sites()) {
+        boolean weight = plain.equals(site.path() + ".weight");
+        if (weight || plain.equals(site.path() + ".bias")) {
+          if (path.contains(".modules_to_save.")) {
+            return null; // the trained copy, under another name than the one that was read
+          }
+          return sameAsBase(site, weight, key, wrapped);
+        }
+      }
+      return "unknown " + key + " " + source.info(key).shape();
+    }
+
+    private @Nullable String sameAsBase(Site site, boolean weight, String key, boolean wrapped) {
+      try (Scope scope = Scope.open();
+          NDManager temporary = Torch.newManager()) {
+        Pass plain = Pass.of(new ai.djl.training.ParameterStore(temporary, false), false);
+        NDArray base = weight ? site.frozen().weight(plain) : site.frozen().bias(plain);
+        if (base == null || !base.getShape().equals(source.info(key).shape())) {
+          return key + ": a base weight of another shape than this model's" + (base == null ? "" : " " + base.getShape());
+        }
+        NDArray value = source.load(key, temporary).toType(base.getDataType(), false);
+        boolean same = value.sub(base).abs().max().toType(DataType.FLOAT64, false).getDouble() == 0;
+        return same ? null : key + ": a base weight that differs from this model's" + (wrapped ? "" : ", and the adapter does not train it");
+      }
+    }
+  }
+}

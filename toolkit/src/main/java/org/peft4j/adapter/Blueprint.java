@@ -1,0 +1,142 @@
+package org.peft4j.adapter;
+
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import org.peft4j.reparam.Full;
+import org.peft4j.spi.Declaration;
+import org.peft4j.spi.Kind;
+import org.peft4j.spi.Paths;
+import org.peft4j.spi.Placement;
+import org.peft4j.spi.Reparam;
+import org.peft4j.spi.Site;
+
+/** Where methods could act in a model, and what they would cost there: everything that is known before anything is allocated. */
+public final class Blueprint {
+  private static final List<String> EVERYTHING = List.of("regex:.*");
+
+  private final Block base;
+  private final List<Site> sites;
+  private final List<String> usualTargets;
+  private final List<String> newModules;
+
+  /**
+   * Looks through the blocks of {@code base}.
+   *
+   * @param usualTargets what {@code targets} left out means; empty to guess: q and v where attention is found, else every linear and
+   *     convolutional layer
+   * @param newModules modules without trained weights (a new head): every adapter trains and saves them
+   */
+  public Blueprint(Block base, List<String> usualTargets, List<String> newModules) {
+    this.base = base;
+    this.sites = Sites.of(base);
+    this.usualTargets = List.copyOf(usualTargets);
+    this.newModules = List.copyOf(newModules);
+  }
+
+  /** Every place where a method could act, in the order of the model. */
+  public List<Site> sites() {
+    return sites;
+  }
+
+  /** The sites that {@code reparam} would adapt. */
+  public List<Site> match(Reparam reparam, Placement placement) {
+    return Targets.match(sites, complete(placement), reparam.kinds(), reparam.name(), usual(reparam));
+  }
+
+  private List<String> usual(Reparam reparam) {
+    if (reparam instanceof Full) {
+      return EVERYTHING;
+    }
+    if (!usualTargets.isEmpty()) {
+      return usualTargets;
+    }
+    Set<String> roles = new LinkedHashSet<>();
+    sites.forEach(s -> roles.add(String.valueOf(s.role())));
+    if (roles.containsAll(List.of("q", "v"))) {
+      return List.of("q", "v");
+    }
+    return sites.stream()
+        .filter(s -> reparam.kinds().contains(s.kind()) && (s.kind() == Kind.LINEAR || s.kind() == Kind.CONV))
+        .map(Site::path)
+        .toList();
+  }
+
+  /** The placement with the model's new modules among those to save. */
+  Placement complete(Placement placement) {
+    List<String> all = new ArrayList<>(placement.modulesToSave());
+    newModules.stream().filter(m -> !all.contains(m)).forEach(all::add);
+    return placement.withModulesToSave(all);
+  }
+
+  /**
+   * What a method would train.
+   *
+   * @param adapted parameters of the method at its sites
+   * @param whole parameters of modules trained as a whole, and of biases
+   * @param all parameters of the base and the adapter together
+   */
+  public record Count(int sites, long adapted, long whole, long all) {
+    public long trainable() {
+      return adapted + whole;
+    }
+
+    public double percent() {
+      return 100.0 * trainable() / all;
+    }
+
+    /** {@code 12 sites, 73,728 parameters (+ 10,010 in new modules), 0.37 %}. */
+    @Override
+    public String toString() {
+      return String.format(
+          Locale.ROOT, "%,d sites, %,d parameters%s, %.2f %%", sites, adapted, whole == 0 ? "" : String.format(Locale.ROOT, " + %,d of whole modules", whole), percent());
+    }
+  }
+
+  /** Counts without allocating. */
+  public Count count(Reparam reparam, Placement placement) {
+    List<Site> matched = match(reparam, placement);
+    Placement complete = complete(placement);
+    Map<Site, Reparam> plan = reparam.plan(matched);
+    Declaration shared = new Declaration();
+    reparam.declareShared(matched, shared);
+    long adapted = shared.trainable();
+    long whole = 0;
+    Set<Site> modules = new LinkedHashSet<>();
+    complete.modulesToSave().forEach(m -> modules.addAll(Targets.modules(sites, m)));
+    for (Site site : sites) {
+      Reparam here = plan.get(site);
+      if (modules.contains(site)) {
+        whole += declared(new Full(), site);
+      } else {
+        adapted += here == null ? 0 : declared(here, site);
+        boolean bias =
+            complete.bias() == Placement.Bias.ALL || (complete.bias() == Placement.Bias.LORA_ONLY && here != null);
+        whole += bias && !(here instanceof Full) ? site.frozen().biasSize() : 0;
+      }
+    }
+    return new Count(matched.size(), adapted, whole, baseParameters() + adapted + whole);
+  }
+
+  private static long declared(Reparam reparam, Site site) {
+    Declaration theta = new Declaration();
+    reparam.declare(site, theta);
+    return theta.trainable();
+  }
+
+  /** Number of elements of the base's parameters, shared ones once. */
+  public long baseParameters() {
+    long n = 0;
+    for (Parameter p : Paths.parameters(base).values()) {
+      if (p.getType() != Parameter.Type.RUNNING_MEAN && p.getType() != Parameter.Type.RUNNING_VAR) {
+        n += (p.getShape() != null ? p.getShape() : p.getArray().getShape()).size();
+      }
+    }
+    return n;
+  }
+}

@@ -1,0 +1,41 @@
+package org.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.nn.Activation;
+import java.util.Locale;
+import org.peft4j.tensor.Scalars;
+
+/** The activation functions that configurations name. */
+enum ActivationFunction {
+  /** {@code x Phi(x)}, exact. */
+  GELU,
+  /** Its approximation by tanh. */
+  GELU_NEW,
+  RELU,
+  /** {@code x sigmoid(x)}. */
+  SILU;
+
+  static ActivationFunction of(String name, String source) {
+    return switch (name.toLowerCase(Locale.ROOT)) {
+      case "gelu" -> GELU;
+      case "gelu_new", "gelu_pytorch_tanh", "gelu_fast" -> GELU_NEW;
+      case "relu" -> RELU;
+      case "silu", "swish" -> SILU;
+      default ->
+          throw new IllegalArgumentException(
+              source + ": activation\nexpected: gelu, gelu_new, gelu_pytorch_tanh, relu or silu\nfound: " + name);
+    };
+  }
+
+  NDArray apply(NDArray x) {
+    return switch (this) {
+      case GELU -> Activation.gelu(x);
+      case RELU -> Activation.relu(x);
+      case SILU -> x.mul(Activation.sigmoid(x));
+      case GELU_NEW -> {
+        NDArray inner = Scalars.mul(x.add(Scalars.mul(x.mul(x).mul(x), 0.044715)), Math.sqrt(2 / Math.PI));
+        yield Scalars.mul(x.mul(inner.tanh().add(1)), 0.5);
+      }
+    };
+  }
+}

@@ -1,0 +1,63 @@
+package org.peft4j.model;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** One family of models: how its body is made of a configuration, and what its files call things. */
+final class Architecture {
+  /** Makes a body; {@code pooled} asks for the architecture's own pooling layer, if it has one. */
+  interface Maker {
+    Body make(Config config, boolean pooled);
+  }
+
+  private final String modelType;
+  private final String prefix;
+  private final List<String> usualTargets;
+  private final Maker maker;
+  private final Map<String, String> oldNames = new LinkedHashMap<>();
+
+  /**
+   * Describes a family.
+   *
+   * @param modelType {@code model_type} in config.json
+   * @param prefix name of the body beside a head, such as {@code bert} in {@code bert.encoder...}
+   * @param usualTargets what {@code targets} left out means
+   * @param oldNames ends of tensor names in old files and what they are now, as {@code old=new}
+   */
+  Architecture(String modelType, String prefix, List<String> usualTargets, Maker maker, String... oldNames) {
+    this.modelType = modelType;
+    this.prefix = prefix;
+    this.usualTargets = usualTargets;
+    this.maker = maker;
+    for (String pair : oldNames) {
+      this.oldNames.put(pair.substring(0, pair.indexOf('=')), pair.substring(pair.indexOf('=') + 1));
+    }
+  }
+
+  String modelType() {
+    return modelType;
+  }
+
+  String prefix() {
+    return prefix;
+  }
+
+  List<String> usualTargets() {
+    return usualTargets;
+  }
+
+  Body body(Config config, boolean pooled) {
+    return maker.make(config, pooled);
+  }
+
+  /** The name under which today's writers store what {@code name} held. */
+  String currentName(String name) {
+    for (Map.Entry<String, String> e : oldNames.entrySet()) {
+      if (name.endsWith(e.getKey())) {
+        return name.substring(0, name.length() - e.getKey().length()) + e.getValue();
+      }
+    }
+    return name;
+  }
+}

@@ -1,0 +1,21 @@
+package org.peft4j.model;
+
+import java.util.List;
+
+/** Every architecture, one line each. */
+final class Architectures {
+  private static final List<Architecture> ALL = List.of(Bert.ARCHITECTURE, Llama.ARCHITECTURE);
+
+  private Architectures() {}
+
+  static Architecture of(Config config) {
+    for (Architecture a : ALL) {
+      if (a.modelType().equals(config.modelType())) {
+        return a;
+      }
+    }
+    throw new IllegalArgumentException(
+        config.source() + ": model_type\nexpected: one of " + ALL.stream().map(Architecture::modelType).toList()
+            + "\nfound: " + (config.modelType().isEmpty() ? "nothing" : config.modelType()));
+  }
+}

@@ -1,0 +1,32 @@
+package org.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.nn.Layer;
+import org.peft4j.spi.Frozen;
+import org.peft4j.spi.Pass;
+
+/** An architecture without its head: from tokens to hidden states. */
+public abstract class Body extends Layer {
+  /** Hidden states of the last layer, {@code [batch, length, hidden]}. */
+  public abstract NDArray encode(Pass pass, Inputs in);
+
+  /** The architecture's own summary of a text from its hidden states, {@code [batch, hidden]}, or null if it has none. */
+  public @Nullable NDArray pool(Pass pass, NDArray hidden) {
+    return null;
+  }
+
+  /** Width of the hidden states. */
+  public abstract int hiddenSize();
+
+  /** The token embeddings, for a head that is tied to them. */
+  public abstract Frozen embeddings();
+
+  @Override
+  protected NDList compute(Pass pass, NDList inputs) {
+    NDArray hidden = encode(pass, Inputs.of(inputs));
+    NDArray pooled = pool(pass, hidden);
+    return pooled == null ? new NDList(hidden) : new NDList(hidden, pooled);
+  }
+}

@@ -1,0 +1,149 @@
+package org.peft4j.model;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.format.Json;
+import org.peft4j.format.TensorSource;
+import org.peft4j.tensor.Arena;
+import org.peft4j.text.Tokenizer;
+
+/** Models from where they lie: a Hugging Face directory, or a name that this project knows. */
+public final class Loader {
+  /** Our own entry in config.json, for what Hugging Face has no words for. */
+  static final String OWN = "peft4j";
+
+  private Loader() {}
+
+  /**
+   * Loads a Hugging Face directory: {@code config.json}, {@code model.safetensors} (or shards), {@code tokenizer.json} if it is there.
+   *
+   * @throws IllegalArgumentException that names the file and what is wrong with it
+   */
+  public static Pretrained directory(Path dir) {
+    Path configFile = dir.resolve("config.json");
+    if (!Files.isDirectory(dir) || !Files.exists(configFile)) {
+      throw new IllegalArgumentException(
+          dir + ": not a model directory\nexpected: a folder with config.json and model.safetensors\nfound: "
+              + (Files.exists(dir) ? (Files.isDirectory(dir) ? "a folder without config.json" : "a file") : "nothing"));
+    }
+    try {
+      Config config = new Config(configFile.toString(), Json.read(configFile));
+      Path tokenizerFile = dir.resolve("tokenizer.json");
+      Tokenizer tokenizer = Files.exists(tokenizerFile) ? Tokenizer.load(tokenizerFile) : null;
+      try (TensorSource weights = TensorSource.open(dir)) {
+        return build(dir.getFileName().toString(), config, weights, tokenizer);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(dir + ": cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  /** The names of models that this project fetches by itself. */
+  public static List<String> names() {
+    return List.of(MiniLm.NAME);
+  }
+
+  /** Loads a model by one of {@link #names}. */
+  public static Pretrained named(String name) {
+    if (!name.equals(MiniLm.NAME)) {
+      throw new IllegalArgumentException("no model '" + name + "'\nexpected: one of " + names());
+    }
+    return MiniLm.load();
+  }
+
+  /** Builds the blocks that {@code config} describes and gives them the weights of {@code source}. */
+  static Pretrained build(String name, Config config, TensorSource source, @Nullable Tokenizer tokenizer) {
+    Architecture architecture = Architectures.of(config);
+    Plan plan = plan(config);
+    Network network = network(config, architecture, plan);
+    Arena memory = new Arena();
+    try {
+      Weights.load(network, source, architecture, memory.manager());
+    } catch (RuntimeException e) {
+      memory.manager().close();
+      throw e;
+    }
+    List<String> labels = network.task() == Task.SEQUENCE_CLASSIFICATION ? config.labels() : List.of();
+    Pretrained.Facts facts =
+        new Pretrained.Facts(
+            name, config, architecture, network.task(), plan.pooling, labels, List.of(), network.outputNames(), tokenizer);
+    return new Pretrained(facts, network, List.of(memory));
+  }
+
+  /** Which head, and how it pools. */
+  private record Plan(Task task, @Nullable Pooling pooling) {}
+
+  private static Plan plan(Config config) {
+    Config own = config.object(OWN);
+    if (own != null) {
+      String pooling = own.text("pooling", "");
+      return new Plan(
+          Task.valueOf(own.text("task", Task.FEATURES.name()).toUpperCase(java.util.Locale.ROOT)),
+          pooling.isEmpty() ? null : Pooling.valueOf(pooling.toUpperCase(java.util.Locale.ROOT)));
+    }
+    List<String> classes = config.texts("architectures");
+    String kind = classes.isEmpty() ? "Model" : classes.get(0);
+    if (kind.endsWith("ForSequenceClassification")) {
+      return new Plan(Task.SEQUENCE_CLASSIFICATION, Pooling.OWN);
+    }
+    if (kind.endsWith("ForCausalLM") || kind.endsWith("LMHeadModel")) {
+      return new Plan(Task.CAUSAL_LM, null);
+    }
+    if (kind.endsWith("Model")) {
+      return new Plan(Task.FEATURES, null);
+    }
+    throw new IllegalArgumentException(
+        config.source() + ": architectures\nexpected: a name that ends in Model, ForSequenceClassification or ForCausalLM\nfound: " + kind);
+  }
+
+  private static Network network(Config config, Architecture architecture, Plan plan) {
+    boolean pooled = plan.pooling == Pooling.OWN || (plan.task == Task.FEATURES && plan.pooling == null);
+    Body body = architecture.body(config, pooled);
+    Head head =
+        switch (plan.task) {
+          case FEATURES -> plan.pooling == null ? null : new EmbeddingHead(plan.pooling);
+          case CAUSAL_LM ->
+              new CausalHead(body.hiddenSize(), config.size("vocab_size"), config.flag("tie_word_embeddings", false));
+          case SEQUENCE_CLASSIFICATION -> {
+            List<String> labels = config.labels();
+            double dropout = config.probability("classifier_dropout", config.probability("hidden_dropout_prob", 0.1));
+            Pooling pooling = plan.pooling == null ? Pooling.OWN : plan.pooling;
+            yield new ClassificationHead(body.hiddenSize(), labels.isEmpty() ? config.sizeOr(2, "num_labels") : labels.size(), pooling, dropout);
+          }
+        };
+    return new Network(body, head, architecture.prefix());
+  }
+
+  /** The configuration to write for a model, from which {@link #directory} makes the same one. */
+  static Map<String, @Nullable Object> configToWrite(Pretrained model) {
+    Config config = model.config();
+    if (config == null) {
+      throw new IllegalStateException("'" + model.name() + "' has no configuration to write\nfix: save a model that Models.load(...) made");
+    }
+    Map<String, @Nullable Object> out = new LinkedHashMap<>(config.values());
+    if (!model.labels().isEmpty()) {
+      Map<String, @Nullable Object> names = new LinkedHashMap<>();
+      Map<String, @Nullable Object> indices = new LinkedHashMap<>();
+      for (int i = 0; i < model.labels().size(); i++) {
+        names.put(String.valueOf(i), model.labels().get(i));
+        indices.put(model.labels().get(i), (long) i);
+      }
+      out.put("id2label", names);
+      out.put("label2id", indices);
+    }
+    Pooling pooling = model.facts().pooling();
+    if (pooling != null && pooling != Pooling.OWN) {
+      Map<String, @Nullable Object> own = new LinkedHashMap<>();
+      own.put("task", model.task().name().toLowerCase(java.util.Locale.ROOT));
+      own.put("pooling", pooling.toString());
+      out.put(OWN, own);
+    }
+    return out;
+  }
+}

@@ -1,0 +1,225 @@
+package org.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.AbstractBlock;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.training.ParameterStore;
+import ai.djl.util.PairList;
+import java.lang.ref.Reference;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.spi.Paths;
+import org.peft4j.tensor.Arena;
+import org.peft4j.tensor.Seed;
+import org.peft4j.text.Tokenizer;
+
+/**
+ * A model with what belongs to it: configuration, weights, tokenizer, labels. It is a DJL {@link Block} that takes {@code input_ids}, {@code
+ * attention_mask} and {@code token_type_ids}, int64 {@code [batch, length]}, the last two optional. Its weights are never changed.
+ *
+ * <p>A block of somebody else's becomes one by {@link #of}; it has no configuration or tokenizer then.
+ *
+ * <p>Closing it (or losing the last reference) frees its weights, unless a model derived from it still uses them.
+ */
+public final class Pretrained extends AbstractBlock implements AutoCloseable {
+  private final Facts facts;
+  private final Block network;
+  private final List<Arena> memory;
+  private final List<Arena.Hold> holds = new ArrayList<>();
+
+  /**
+   * What is known of a model beside its weights.
+   *
+   * @param newModules modules whose weights are not trained yet
+   */
+  record Facts(
+      String name,
+      @Nullable Config config,
+      @Nullable Architecture architecture,
+      Task task,
+      @Nullable Pooling pooling,
+      List<String> labels,
+      List<String> newModules,
+      List<String> outputNames,
+      @Nullable Tokenizer tokenizer) {}
+
+  Pretrained(Facts facts, Block network, List<Arena> memory) {
+    super((byte) 1);
+    this.facts = facts;
+    this.network = addChildBlock("", network);
+    this.memory = List.copyOf(memory);
+    memory.forEach(a -> holds.add(a.heldBy(this)));
+  }
+
+  /** Wraps a block that is not ours. Its memory stays its owner's. */
+  public static Pretrained of(Block block) {
+    if (block instanceof Pretrained p) {
+      return p;
+    }
+    Facts facts =
+        new Facts(block.getClass().getSimpleName(), null, null, Task.FEATURES, null, List.of(), List.of(), List.of("output"), null);
+    return new Pretrained(facts, block, List.of());
+  }
+
+  /** What the user called it: a name, a directory, a file. */
+  public String name() {
+    return facts.name();
+  }
+
+  /** Its {@code config.json}; null for a block that is not ours. */
+  public @Nullable Config config() {
+    return facts.config();
+  }
+
+  public Task task() {
+    return facts.task();
+  }
+
+  /** Label names by index; empty unless it classifies. */
+  public List<String> labels() {
+    return facts.labels();
+  }
+
+  /** Modules whose weights are not trained yet, such as a new head. */
+  public List<String> newModules() {
+    return facts.newModules();
+  }
+
+  /** What {@code targets} left out means for this architecture. */
+  public List<String> usualTargets() {
+    return facts.architecture() == null ? List.of() : facts.architecture().usualTargets();
+  }
+
+  /** Names of its outputs, in order. */
+  public List<String> outputNames() {
+    return facts.outputNames();
+  }
+
+  /** Its tokenizer; an error if it has none. */
+  public Tokenizer tokenizer() {
+    if (facts.tokenizer() == null) {
+      throw new IllegalStateException("'" + name() + "' has no tokenizer\nfix: load it from a directory with a tokenizer.json");
+    }
+    return facts.tokenizer();
+  }
+
+  public boolean hasTokenizer() {
+    return facts.tokenizer() != null;
+  }
+
+  Facts facts() {
+    return facts;
+  }
+
+  /** The blocks that compute. */
+  public Block network() {
+    return network;
+  }
+
+  /**
+   * The same model with a new head that tells {@code labels} apart, on pooled hidden states. The head's weights are random (normal, deviation 0.02,
+   * seed 0) until it is trained: every adapter of this model trains and saves it.
+   */
+  public Pretrained classify(List<String> labels) {
+    return classify(labels, facts.pooling() != null ? facts.pooling() : Pooling.OWN, 0);
+  }
+
+  /** Like {@link #classify(List)}, with a chosen pooling and seed. */
+  public Pretrained classify(List<String> labels, Pooling pooling, long seed) {
+    if (labels.size() < 2 || labels.stream().distinct().count() != labels.size()) {
+      throw new IllegalArgumentException("labels\nexpected: at least two distinct names\nfound: " + labels);
+    }
+    if (facts.architecture() == null || facts.config() == null || !(network instanceof Network ours)) {
+      throw new IllegalStateException("'" + name() + "' cannot get a new head\nfix: use a model that Models.load(...) made, before it is merged");
+    }
+    double dropout =
+        facts.config().probability("classifier_dropout", facts.config().probability("hidden_dropout_prob", 0.1));
+    ClassificationHead head = new ClassificationHead(ours.body().hiddenSize(), labels.size(), pooling, dropout);
+    Arena own = new Arena();
+    Weights.fill(head, own.manager(), Seed.of(seed).at("head"));
+    Network next = new Network(ours.body(), head, facts.architecture().prefix());
+    Facts f =
+        new Facts(
+            name(),
+            facts.config(),
+            facts.architecture(),
+            Task.SEQUENCE_CLASSIFICATION,
+            pooling,
+            List.copyOf(labels),
+            head.modules(),
+            next.outputNames(),
+            facts.tokenizer());
+    List<Arena> all = new ArrayList<>(memory);
+    all.add(own);
+    return new Pretrained(f, next, all);
+  }
+
+  /** The same model around another block with the same inputs and outputs, whose additional memory is {@code more}. */
+  public Pretrained with(Block block, Arena more) {
+    List<Arena> all = new ArrayList<>(memory);
+    all.add(more);
+    Facts f =
+        new Facts(
+            name(), facts.config(), facts.architecture(), task(), facts.pooling(), labels(), List.of(), outputNames(), facts.tokenizer());
+    return new Pretrained(f, block, all);
+  }
+
+  /** Number of elements of all parameters, shared ones once. */
+  public long parameters() {
+    return Paths.parameters(this).values().stream().mapToLong(p -> (p.getShape() != null ? p.getShape() : p.getArray().getShape()).size()).sum();
+  }
+
+  /** Every tensor by the name a file has it under. */
+  public Map<String, NDArray> tensors() {
+    Map<String, NDArray> out = new LinkedHashMap<>();
+    Paths.parameters(this).forEach((n, p) -> out.put(n, p.getArray()));
+    return out;
+  }
+
+  @Override
+  protected NDList forwardInternal(
+      ParameterStore store, NDList inputs, boolean training, @Nullable PairList<String, Object> params) {
+    try {
+      return network.forward(store, inputs, training, params);
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  @Override
+  public Shape[] getOutputShapes(Shape[] inputShapes) {
+    return network.getOutputShapes(inputShapes);
+  }
+
+  @Override
+  protected void initializeChildBlocks(NDManager manager, DataType type, Shape... inputShapes) {
+    network.initialize(manager, type, inputShapes);
+  }
+
+  /** One line: name, architecture, task, size. */
+  @Override
+  public String toString() {
+    String kind = facts.architecture() == null ? network.getClass().getSimpleName() : facts.architecture().modelType();
+    String what = labels().isEmpty() ? task().name().toLowerCase(Locale.ROOT).replace('_', ' ') : labels().size() + " labels";
+    return String.format(Locale.ROOT, "%s: %s, %s, %,d parameters", name(), kind, what, parameters());
+  }
+
+  @Override
+  public void close() {
+    holds.forEach(Arena.Hold::close);
+  }
+
+  /** The parameters that a frozen model must have none of: those that ask for gradients. */
+  boolean isFrozen() {
+    return getParameters().values().stream().noneMatch(Parameter::requiresGradient);
+  }
+}
