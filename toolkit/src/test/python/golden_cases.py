@@ -1,0 +1,364 @@
+"""The table of single-adapter cases: base, name, PEFT configuration, tags, remarks."""
+
+from dataclasses import dataclass, field
+
+from peft import AdaLoraConfig, LoraConfig, VeraConfig
+
+import golden_bases
+
+
+@dataclass
+class Case:
+    """One adapter directory.
+
+    config: makes the configuration (configurations are mutated by PEFT, so each use makes its own).
+    adapter: its name in the model; anything but "default" is saved into a folder of that name.
+    wrong: what Hugging Face does wrong here, in words, for index.json.
+    merged: "same" as the unmerged model, "stored" (it differs, wrongly) or "fails" (PEFT refuses).
+    reload: "same", "differs" or "fails": what PeftModel.from_pretrained makes of the directory.
+    note: anything else a reader of the file must know.
+    blind: trained tensors that provably do not reach the outputs.
+    """
+
+    base: str
+    name: str
+    config: object
+    tags: list = field(default_factory=list)
+    adapter: str = "default"
+    wrong: str | None = None
+    merged: str = "same"
+    reload: str = "same"
+    note: str | None = None
+    tolerance: float = 5e-5
+    blind: list = field(default_factory=list)
+
+    @property
+    def id(self):
+        return f"{self.base}/{self.name}"
+
+
+def lora(base, **settings):
+    return lambda: LoraConfig(
+        **{"r": 4, "lora_alpha": 8, "task_type": golden_bases.task_type(base), **settings}
+    )
+
+
+def adalora(base, **settings):
+    schedule = dict(init_r=6, target_r=3, tinit=2, tfinal=3, deltaT=2, total_step=30, lora_alpha=12)
+    return lambda: AdaLoraConfig(
+        **{**schedule, "task_type": golden_bases.task_type(base), **settings}
+    )
+
+
+def vera(base, **settings):
+    return lambda: VeraConfig(
+        **{"r": 6, "d_initial": 0.1, "task_type": golden_bases.task_type(base), **settings}
+    )
+
+
+NAMES = {
+    "bert": dict(q="query", k="key", v="value", up="intermediate.dense", layers=r"encoder.layer"),
+    "llama": dict(q="q_proj", k="k_proj", v="v_proj", up="up_proj", layers="layers"),
+}
+ORDER = (
+    "rank_pattern and alpha_pattern are dictionaries whose first matching key wins; the file is \
+written with sorted keys, so the order of the file, not of training, decides after loading. "
+)
+FLAT = "A is [r, in * kh * kw]"
+SHIFTED = (
+    "the base weight is replaced by W - s B0 A0 at wrapping, B0 A0 coming from W itself; the file \
+holds the trained A and B only, so a reader repeats the decomposition"
+)
+
+
+def _case(
+    base, name, tags="", reload="same", merged="same", note=None, wrong=None, blind=(), **settings
+):
+    """A LoRA case: r 4, alpha 8 unless settings say otherwise."""
+    tolerance = 1e-4 if "shifted" in tags else 5e-5
+    return Case(
+        base,
+        name,
+        lora(base, **settings),
+        ["lora", *tags.split()],
+        reload=reload,
+        merged=merged,
+        note=note,
+        wrong=wrong,
+        blind=list(blind),
+        tolerance=tolerance,
+    )
+
+
+def _lora_on(base):
+    """The cases that BERT (biases, a classifier) and Llama share."""
+    n = NAMES[base]
+    q, v, up, layers = n["q"], n["v"], n["up"], n["layers"]
+
+    def case(name, tags="", **settings):
+        return _case(base, name, tags, **{"target_modules": [q, v], **settings})
+
+    return [
+        _case(base, "lora_default", note="target_modules from PEFT's table"),
+        case("lora_all_linear", "all-linear", target_modules="all-linear"),
+        case("lora_rslora", "rslora", use_rslora=True),
+        case("lora_dropout", "dropout", lora_dropout=0.1),
+        case("lora_r1", "rank", r=1, lora_alpha=3),
+        _patterns(base, q, v, up, layers),
+        case(
+            "lora_rank_order",
+            "patterns",
+            rank_pattern={q: 6, rf"{layers}\.0\..*": 2},
+            note=ORDER,
+            reload="fails",
+            wrong="the saved rank_pattern, sorted, names other ranks than the tensors have, and PEFT "
+            "cannot load its own file. logits are the live model's: ranks as the tensors' shapes",
+        ),
+        case("lora_layers_to_transform", "layers", layers_to_transform=[1]),
+        case(
+            "lora_layers_pattern",
+            "layers",
+            layers_to_transform=0,
+            layers_pattern=layers.rpartition(".")[2],
+        ),
+        case(
+            "lora_exclude",
+            "exclude",
+            target_modules="all-linear",
+            exclude_modules=[up, n["k"]],
+        ),
+        case("lora_exclude_regex", "exclude", exclude_modules=rf".*{layers}\.0\..*{v}"),
+        case("lora_regex", "regex", target_modules=rf".*{layers}\.1\..*({q}|{up})"),
+        case("lora_init_gaussian", "init", init_lora_weights="gaussian"),
+        case("lora_init_orthogonal", "init", init_lora_weights="orthogonal"),
+        case("lora_init_pissa", "init shifted", init_lora_weights="pissa", note=SHIFTED),
+        case("lora_init_olora", "init shifted", init_lora_weights="olora", note=SHIFTED),
+        Case(
+            base,
+            "lora_named_0",
+            lora(base, target_modules=[q, v]),
+            ["lora", "name"],
+            adapter="0",
+            note='saved from an adapter named "0": same keys as any other, one folder deeper',
+        ),
+    ]
+
+
+def _patterns(base, q, v, up, layers):
+    if base == "bert":
+        return _case(
+            base,
+            "lora_patterns",
+            "patterns",
+            target_modules=[q, v, up],
+            rank_pattern={q: 6, v: 3},
+            alpha_pattern={f"(1|2).*{v}": 16, q: 10, v: 5},
+            note=ORDER + "Here both orders agree.",
+        )
+    return _case(
+        base,
+        "lora_patterns",
+        "patterns",
+        target_modules=[q, v, up],
+        rank_pattern={rf"{layers}\.0\..*{q}": 2, q: 6, v: 3},
+        alpha_pattern={rf"{layers}\.1\..*": 16, v: 5, f"({q}|{up})": 10},
+        reload="differs",
+        note=ORDER + "The live model of this case had another order of alphas: see logits_live.",
+        wrong="alpha_pattern is saved sorted, so the reloaded model scales some layers otherwise",
+    )
+
+
+def _biases():
+    key = "base_model.model.bert.encoder.layer.{}.attention.self.key.bias"
+    bert, llama = dict(target_modules=["query", "value"]), dict(target_modules=["q_proj", "v_proj"])
+    return [
+        _case(
+            "bert",
+            "lora_bias_all",
+            "bias",
+            bias="all",
+            note="every bias of the model, targets' under .base_layer.bias, and the classifier's three "
+            "times: classifier.bias, classifier.modules_to_save.bias, classifier.original_module.bias; "
+            "a key bias never matters: softmax does not see what is added to a whole row",
+            blind=[key.format(i) for i in (0, 1)],
+            **bert,
+        ),
+        _case("bert", "lora_bias_only", "bias", bias="lora_only", **bert),
+        _case("llama_bias", "lora_bias_all", "bias", bias="all", **llama),
+        _case("llama_bias", "lora_bias_only", "bias", bias="lora_only", **llama),
+        _case("bert", "lora_lora_bias", "lora_bias", lora_bias=True, **bert),
+        _case(
+            "llama_bias", "lora_lora_bias", "lora_bias", lora_bias=True, target_modules="all-linear"
+        ),
+        _case(
+            "llama",
+            "lora_lora_bias",
+            "lora_bias",
+            lora_bias=True,
+            merged="fails",
+            note="no bias in the base, so PEFT refuses to merge",
+            **llama,
+        ),
+    ]
+
+
+def _saved_modules():
+    bert, llama = dict(target_modules=["query", "value"]), dict(target_modules=["q_proj", "v_proj"])
+    tags = "modules_to_save"
+    return [
+        _case(
+            "bert",
+            "lora_save_pooler",
+            tags,
+            modules_to_save=["pooler"],
+            note="PEFT adds classifier and score by itself for SEQ_CLS",
+            **bert,
+        ),
+        _case("llama", "lora_save_lm_head", tags, modules_to_save=["lm_head"], **llama),
+        _case("llama", "lora_save_embedding", tags, modules_to_save=["embed_tokens"], **llama),
+        _case(
+            "llama",
+            "lora_save_norm",
+            tags,
+            modules_to_save=["norm"],
+            note="names match by plain endswith: norm takes input_layernorm and "
+            "post_attention_layernorm too",
+            **llama,
+        ),
+    ]
+
+
+def _embeddings():
+    both = ["embed_tokens", "lm_head"]
+    names = ["word_embeddings", "position_embeddings", "token_type_embeddings"]
+    note = "with embed_tokens or lm_head among the targets, the file also holds the frozen \
+base_layer.weight of each of the two that is wrapped"
+    tied = "the embedding and the head share one tensor: merging into it changes both"
+
+    def on_tied(name, wrong=tied, **settings):
+        tags = "tied embedding"
+        return _case("llama_tied", name, tags, wrong=wrong, merged="stored", **settings)
+
+    return [
+        _case("bert", "lora_embedding", "embedding", target_modules=["word_embeddings", "query"]),
+        _case("bert", "lora_embedding_all", "embedding", target_modules=names),
+        _case(
+            "llama",
+            "lora_embedding",
+            "embedding",
+            target_modules=["embed_tokens", "q_proj"],
+            note=note,
+        ),
+        _case("llama", "lora_embedding_head", "embedding", target_modules=both, note=note),
+        _case("llama", "lora_head", "embedding", target_modules=["lm_head", "v_proj"], note=note),
+        _case("llama_tied", "lora_default", "tied"),
+        _case(
+            "llama_tied", "lora_save_lm_head", "tied modules_to_save", modules_to_save=["lm_head"]
+        ),
+        on_tied("lora_embedding", target_modules=["embed_tokens"]),
+        on_tied("lora_head", target_modules=["lm_head"]),
+        on_tied("lora_embedding_head", target_modules=both),
+        on_tied(
+            "lora_ensure_tying",
+            wrong=tied + ", here twice by the same delta",
+            target_modules=both,
+            ensure_weight_tying=True,
+        ),
+    ]
+
+
+def _custom():
+    return [
+        _case("conv", "lora_convs", "conv", target_modules=["conv1", "conv2", "head"]),
+        _case(
+            "conv",
+            "lora_rslora",
+            "conv rslora patterns",
+            target_modules=["conv1", "conv2"],
+            use_rslora=True,
+            rank_pattern={"conv2": 2},
+        ),
+        _case("conv", "lora_lora_bias", "conv lora_bias", target_modules=["conv1"], lora_bias=True),
+        _case(
+            "conv",
+            "lora_groups",
+            "conv groups",
+            target_modules=["conv3"],
+            merged="fails",
+            note="groups > 1: A is not grouped, B is [out, r / groups, 1, 1]; PEFT refuses to merge",
+        ),
+        _case("conv1d", "lora_convs", "conv", target_modules=["conv1", "conv2", "head"]),
+        _case("mlp", "lora_all", "embedding", target_modules=["embedding", "hidden", "head"]),
+        _case(
+            "mlp",
+            "lora_save_head",
+            "embedding modules_to_save",
+            target_modules=["embedding", "hidden"],
+            modules_to_save=["head"],
+        ),
+    ]
+
+
+def _lora():
+    return [
+        *_lora_on("bert"),
+        *_lora_on("llama"),
+        _case("bert_plain", "lora_default"),
+        _case("bert_plain", "lora_all_linear", "all-linear", target_modules="all-linear"),
+        _case(
+            "bert_plain",
+            "lora_no_task",
+            "auto_mapping",
+            target_modules=["query", "value"],
+            task_type=None,
+        ),
+        *_biases(),
+        *_saved_modules(),
+        *_embeddings(),
+        *_custom(),
+    ]
+
+
+def _adalora():
+    cases = []
+    for base in ("bert", "llama"):
+        n = NAMES[base]
+        three = adalora(base, target_modules=[n["q"], n["v"], n["up"]])
+        cases += [
+            Case(base, "adalora", three, ["adalora"]),
+            Case(
+                base,
+                "adalora_default",
+                adalora(base),
+                ["adalora"],
+                note="target_modules from PEFT's table",
+            ),
+        ]
+    conv = adalora("conv", target_modules=["conv1", "head"])
+    return [*cases, Case("conv", "adalora_conv", conv, ["adalora", "conv"], note=FLAT)]
+
+
+def _vera():
+    every = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    rebuilt = "vera_A and vera_B are not in the file; see reference.safetensors"
+    shared = "one vera_A [r, max in] and vera_B [max out, r] for all layers, sliced from the start"
+
+    def case(base, name, targets, tags="", note=None, **settings):
+        config = vera(base, target_modules=targets, **settings)
+        return Case(base, name, config, ["vera", *tags.split()], note=note)
+
+    bert = ["query", "value"]
+    key = dict(projection_prng_key=1234567)
+    unsaved = dict(save_projection=False)
+    return [
+        case("bert", "vera", bert),
+        case("bert", "vera_prng", bert, "prng", rebuilt, **unsaved),
+        case("bert", "vera_bias", bert, "bias", bias="vera_only"),
+        case("llama", "vera_qv", ["q_proj", "v_proj"], note=shared),
+        case("llama", "vera", every, note=shared, **key),
+        case("llama", "vera_prng", every, "prng", f"{shared}; {rebuilt}", r=20, **key, **unsaved),
+    ]
+
+
+def all_cases():
+    return [*_lora(), *_adalora(), *_vera()]
