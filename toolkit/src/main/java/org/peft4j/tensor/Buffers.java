@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Set;
 import java.util.function.Consumer;
 
 /**
@@ -14,6 +15,10 @@ import java.util.function.Consumer;
  * their memory as PyTorch's own do.
  */
 public final class Buffers {
+  private static final Set<DataType> UNSUPPORTED =
+      Set.of(
+          DataType.BFLOAT16, DataType.INT16, DataType.UINT16, DataType.UINT32, DataType.UINT64);
+
   private Buffers() {}
 
   /**
@@ -22,9 +27,9 @@ public final class Buffers {
    */
   public static NDArray create(
       NDManager manager, Shape shape, DataType type, Consumer<ByteBuffer> fill) {
-    if (type == DataType.BFLOAT16) {
+    if (UNSUPPORTED.contains(type)) {
       throw new IllegalArgumentException(
-          "bfloat16 arrays cannot be made through DJL (it would abort the JVM); use float32");
+          type + " arrays cannot be made through DJL (it would abort the JVM); use float32 or int32");
     }
     NDArray array = manager.create(shape, type);
     if (shape.size() > 0) {
