@@ -1,6 +1,8 @@
 package org.peft4j;
 
 import java.nio.file.Path;
+import java.util.Map;
+import org.peft4j.adapter.Combination;
 import org.peft4j.adapter.PeftModel;
 import org.peft4j.data.Examples;
 import org.peft4j.model.Pretrained;
@@ -74,6 +76,12 @@ public final class Tuned extends PeftModel {
   @Override
   public Tuned load(String name, Path dir) {
     super.load(name, dir);
+    return this;
+  }
+
+  @Override
+  public Tuned combine(String name, Map<String, Double> weights, Combination how) {
+    super.combine(name, weights, how);
     return this;
   }
 

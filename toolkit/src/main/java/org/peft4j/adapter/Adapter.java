@@ -1,11 +1,15 @@
 package org.peft4j.adapter;
 
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.At;
+import org.peft4j.spi.Frozen;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
@@ -35,15 +39,34 @@ final class Adapter {
 
   /** Sites the method itself acts on, without those of whole modules and of lone biases. */
   List<Attachment> adapted() {
-    return attachments.values().stream().filter(a -> a.reparam() != null && a.reparam().getClass() == reparam.getClass()).toList();
+    return attachments.values().stream()
+        .filter(a -> a.reparam() != null && a.reparam().getClass() == reparam.getClass())
+        .filter(a -> a.site().tiedTo() == null || !a.tensors().equals(tensorsAt(a.site().tiedTo())))
+        .toList();
+  }
+
+  private Map<String, Tensor> tensorsAt(Frozen frozen) {
+    for (Attachment a : attachments.values()) {
+      if (a.site().frozen() == frozen) {
+        return a.tensors();
+      }
+    }
+    return Map.of();
   }
 
   /** All tensors, by the name under which a parameter list shows them. */
   Map<String, Tensor> tensors() {
     Map<String, Tensor> out = new LinkedHashMap<>();
+    Set<Tensor> seen = Collections.newSetFromMap(new IdentityHashMap<>());
     shared.forEach((n, t) -> out.put(n, t));
     for (Attachment a : attachments.values()) {
-      a.tensors().forEach((n, t) -> out.put(a.site().path() + "." + n, t));
+      a.tensors()
+          .forEach(
+              (n, t) -> {
+                if (seen.add(t)) { // a tied site uses the tensors of another
+                  out.put(a.site().path() + "." + n, t);
+                }
+              });
       if (a.bias() != null) {
         out.put(a.site().path() + ".bias", a.bias());
       }

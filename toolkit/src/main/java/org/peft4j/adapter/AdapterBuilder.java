@@ -23,6 +23,7 @@ import org.peft4j.spi.Pass;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
+import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Seed;
 import org.peft4j.tensor.Torch;
@@ -78,7 +79,23 @@ final class AdapterBuilder {
             site, new Attachment(site, null, Map.of(), bias, new Attachment.Rebiased(site.frozen(), bias.parameter())));
       }
     }
+    if (reparam instanceof Full) {
+      follow(attachments);
+    }
     return new Adapter(name, reparam, placement, seedNumber, shared, attachments);
+  }
+
+  /** Sites that share a tensor with one that is trained as a whole use its tensors. */
+  private void follow(Map<Site, Attachment> attachments) {
+    for (Site site : all) {
+      if (site.tiedTo() != null && !attachments.containsKey(site)) {
+        for (Attachment owner : List.copyOf(attachments.values())) {
+          if (owner.site().frozen() == site.tiedTo()) {
+            attachments.put(site, new Attachment(site, owner.reparam(), owner.tensors(), null, site.frozen()));
+          }
+        }
+      }
+    }
   }
 
   private Attachment attach(
@@ -105,7 +122,7 @@ final class AdapterBuilder {
     Frozen base = site.frozen();
     if (shifted != null) {
       Parameter original = site.frozen().parameters().get(0);
-      Parameter weight = parameter(original.getName(), original.getType(), Scope.giveTo(owner, shifted), false);
+      Parameter weight = parameter(original.getName(), original.getType(), Scope.giveTo(owner, Buffers.copyOf(owner, shifted)), false);
       List<Parameter> stored = site.frozen().parameters();
       base = new Dense(weight, stored.size() > 1 ? stored.get(1) : null, site.frozen().operation());
     }
@@ -120,7 +137,7 @@ final class AdapterBuilder {
   private Tensor bias(Site site, Pass plain) {
     NDArray b0 = Objects.requireNonNull(site.frozen().bias(plain));
     Declaration d = new Declaration().trained("bias", b0.getShape(), Init.ZEROS);
-    return new Tensor(d.entries().get(0), parameter("bias", Parameter.Type.BIAS, Scope.giveTo(owner, b0.duplicate()), true));
+    return new Tensor(d.entries().get(0), parameter("bias", Parameter.Type.BIAS, Scope.giveTo(owner, Buffers.copyOf(owner, b0)), true));
   }
 
   private Tensor make(Declaration.Entry entry, Context context) {
@@ -129,7 +146,7 @@ final class AdapterBuilder {
       throw new IllegalStateException(entry.name() + ": declared " + entry.shape() + ", made " + value.getShape());
     }
     boolean trained = entry.role() == Declaration.Role.TRAINED;
-    return new Tensor(entry, parameter(entry.name().replace('.', '_'), Parameter.Type.OTHER, Scope.giveTo(owner, value.duplicate()), trained));
+    return new Tensor(entry, parameter(entry.name().replace('.', '_'), Parameter.Type.OTHER, Scope.giveTo(owner, Buffers.copyOf(owner, value)), trained));
   }
 
   /** A parameter around an array that has its owner. */

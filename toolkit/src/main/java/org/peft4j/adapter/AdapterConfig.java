@@ -8,6 +8,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.AtomicFiles;
@@ -51,7 +52,8 @@ final class AdapterConfig {
     c.put("target_modules", names(adapter.adapted().stream().map(Attachment::site).toList(), all, adapter.placement));
     c.put("task_type", about.taskType());
     finished.toConfig().forEach((k, v) -> c.put(k, v == Entries.NULL ? null : widen(v)));
-    AtomicFiles.writeString(file, Json.format(c));
+    // sorted as Hugging Face does it, but for patterns, in which the first match wins
+    AtomicFiles.writeString(file, Json.formatUnsorted(new TreeMap<>(c)));
   }
 
   private static Object widen(Object v) {
@@ -102,12 +104,33 @@ final class AdapterConfig {
     List<String> targets = patterns(c, values, "target_modules");
     List<String> exclude = new ArrayList<>(patterns(c, values, "exclude_modules"));
     exclude.removeIf(e -> !e.startsWith("regex:") && sites.stream().noneMatch(s -> s.path().equals(e) || s.path().endsWith("." + e)));
-    List<String> save = new ArrayList<>(c.texts("modules_to_save"));
-    save.removeIf(m -> USUAL_HEADS.contains(m) && sites.stream().noneMatch(s -> ("." + s.path() + ".").contains("." + m + ".")));
+    Set<String> save = new LinkedHashSet<>();
+    for (String m : c.texts("modules_to_save")) {
+      save.addAll(endingIn(m, sites));
+    }
     Set<Integer> layers = new LinkedHashSet<>(c.integers("layers_to_transform"));
     c.accept("layers_pattern");
     String bias = c.text("bias", "none");
-    return new Placement(targets, exclude, layers, save.stream().distinct().toList(), Placement.Bias.of(bias));
+    return new Placement(targets, exclude, layers, List.copyOf(save), Placement.Bias.of(bias));
+  }
+
+  /** The modules that Hugging Face takes {@code name} for: those whose path ends in it, even within a word ({@code norm} in {@code layernorm}). */
+  private static Set<String> endingIn(String name, List<Site> sites) {
+    Set<String> modules = new LinkedHashSet<>();
+    for (Site s : sites) {
+      String path = s.path();
+      for (int end = path.length(); end > 0; end = path.lastIndexOf('.', end - 1)) {
+        String module = path.substring(0, end);
+        if (module.endsWith(name)) {
+          modules.add(module);
+        }
+      }
+    }
+    if (modules.isEmpty() && !USUAL_HEADS.contains(name)) {
+      return Set.of(name); // an error later, with the nearest names
+    }
+    boolean whole = modules.stream().allMatch(m -> m.equals(name) || m.endsWith("." + name));
+    return whole && !modules.isEmpty() ? Set.of(name) : modules;
   }
 
   /** A list of names, each given so that it cannot be taken for a role; or one regular expression. */

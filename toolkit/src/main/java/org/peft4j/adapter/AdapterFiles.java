@@ -21,6 +21,7 @@ import org.peft4j.spi.At;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
+import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Torch;
 
@@ -110,7 +111,16 @@ final class AdapterFiles {
     boolean added = false;
     try (TensorSource source = open(dir)) {
       AdapterConfig.Read read = AdapterConfig.read(dir.resolve(CONFIG), model.sites());
-      model.add(name, read.reparam(), read.placement(), seed);
+      List<Site> matched = model.blueprint().match(read.reparam(), read.placement());
+      Reparam fitted =
+          read.reparam()
+              .fitted(
+                  matched,
+                  (site, tensor) -> {
+                    String key = MODEL + site.path() + "." + tensor;
+                    return source.names().contains(key) ? source.info(key).shape() : null;
+                  });
+      model.add(name, fitted, read.placement(), seed);
       added = true;
       fill(model, model.adapter(name), source, dir);
     } catch (IOException e) {
@@ -197,12 +207,7 @@ final class AdapterFiles {
       if (value.getDataType() != DataType.FLOAT32) {
         value = value.toType(DataType.FLOAT32, true);
       }
-      if (target.size() > 0) {
-        boolean gradient = target.hasGradient();
-        target.setRequiresGradient(false);
-        value.copyTo(target);
-        target.setRequiresGradient(gradient);
-      }
+      Buffers.copy(value, target);
     }
   }
 

@@ -46,7 +46,13 @@ public final class Blueprint {
 
   /** The sites that {@code reparam} would adapt. */
   public List<Site> match(Reparam reparam, Placement placement) {
-    return Targets.match(sites, complete(placement), reparam.kinds(), reparam.name(), usual(reparam));
+    List<Site> hit = Targets.match(sites, complete(placement), reparam.kinds(), reparam.name(), usual(reparam));
+    return reparam instanceof Full ? withoutFollowers(hit) : hit;
+  }
+
+  /** Trained as a whole, a tied tensor stays one: the site that owns it is trained, the other follows. */
+  static List<Site> withoutFollowers(List<Site> hit) {
+    return hit.stream().filter(s -> s.tiedTo() == null || hit.stream().noneMatch(o -> o.frozen() == s.tiedTo())).toList();
   }
 
   private List<String> usual(Reparam reparam) {

@@ -138,6 +138,23 @@ class Overlay extends AbstractBlock {
     public Frozen frozen() {
       return frozen;
     }
+
+    @Override
+    public @Nullable Frozen tiedTo() {
+      Frozen other = slot.tiedTo();
+      return other == null || frozen != slot.frozen() || super.replacements.of(other) != other ? null : other;
+    }
+
+    /** The weight's own parameters: a merged tied tensor is no longer the one it was tied to. */
+    @Override
+    public ParameterList getDirectParameters() {
+      ParameterList out = new ParameterList();
+      int i = 0;
+      for (Pair<String, Parameter> p : super.inner.getDirectParameters()) {
+        out.add(p.getKey(), frozen.parameters().get(i++));
+      }
+      return out;
+    }
   }
 
   private final class OverlayPass extends Pass {

@@ -35,6 +35,7 @@ import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
 import org.peft4j.spi.Weight;
 import org.peft4j.tensor.Arena;
+import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Seed;
 import org.peft4j.tensor.Torch;
@@ -185,6 +186,20 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     return this;
   }
 
+  /**
+   * Makes a new LoRA of several and makes it the active one.
+   *
+   * @param weights how much of each adapter, by name; negative weights take away
+   */
+  public PeftModel combine(String name, Map<String, Double> weights, Combination how) {
+    requireNotMerged("combine adapters");
+    if (adapters.containsKey(name)) {
+      throw new IllegalArgumentException("adapter '" + name + "' exists\nfix: delete it first, or choose another name");
+    }
+    put(new Combiner(this, weights, how).build(name));
+    return this;
+  }
+
   final Adapter adapter(String name) {
     Adapter a = adapters.get(name);
     if (a == null) {
@@ -193,18 +208,11 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     return a;
   }
 
-  final Adapter onlyActive(String what) {
-    if (active.adapters().size() != 1) {
-      throw new IllegalStateException(what + " needs exactly one active adapter\nfound: " + activeAdapters() + "\nfix: use(\"name\") first");
-    }
-    return active.adapters().get(0);
-  }
-
   final NDManager manager() {
     return arena.manager();
   }
 
-  final void put(Adapter adapter) {
+  private void put(Adapter adapter) {
     adapters.put(adapter.name, adapter);
     use(adapter.name);
   }
@@ -390,7 +398,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   }
 
   private static Parameter owned(Parameter like, NDArray value, NDManager owner) {
-    return AdapterBuilder.parameter(like.getName(), like.getType(), Scope.giveTo(owner, value.duplicate()), false);
+    return AdapterBuilder.parameter(like.getName(), like.getType(), Scope.giveTo(owner, Buffers.copyOf(owner, value)), false);
   }
 
   final void requireNotMerged(String what) {

@@ -25,7 +25,7 @@ import org.peft4j.spi.Paths;
 import org.peft4j.spi.Site;
 import org.peft4j.spi.Slotted;
 
-/** Every place of a block tree where a method could act, in the order of the tree. A tensor used twice is one site. */
+/** Every place of a block tree where a method could act, in the order of the tree. A tensor used twice is one site, unless the model says how each use is called (tied embeddings). */
 final class Sites {
   /** What foreign blocks call the projections of attention and of the feed-forward part. */
   private static final Map<String, Pattern> FOREIGN_ROLES = new LinkedHashMap<>();
@@ -52,7 +52,7 @@ final class Sites {
                         + "\nfix: load the weights into blocks whose parameters DJL sees, for example Models.load(\"model.onnx\")");
               }
               for (Site s : at(block, path)) {
-                if (s.frozen().parameters().stream().noneMatch(taken::contains)) {
+                if (s.tiedTo() != null || s.frozen().parameters().stream().noneMatch(taken::contains)) {
                   taken.addAll(s.frozen().parameters());
                   sites.add(s);
                 }
@@ -63,7 +63,7 @@ final class Sites {
 
   private static List<Site> at(Block block, String path) {
     if (block instanceof Slotted slot) {
-      return List.of(new Site(path, slot.kind(), slot.role(), Site.layerOf(path), slot.frozen()));
+      return List.of(new Site(path, slot.kind(), slot.role(), Site.layerOf(path), slot.frozen(), slot.tiedTo()));
     }
     Map<String, Parameter> own = new LinkedHashMap<>();
     for (Pair<String, Parameter> p : block.getDirectParameters()) {

@@ -1,24 +1,22 @@
 package org.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
-import org.jspecify.annotations.Nullable;
 import org.peft4j.nn.Projection;
-import org.peft4j.spi.Operation;
 import org.peft4j.spi.Pass;
 
 /** Scores of the next token, by a linear layer {@code lm_head} or by the tied token embeddings. */
 final class CausalHead extends Head {
-  private final @Nullable Projection projection;
+  private final Projection projection;
 
-  CausalHead(int hidden, int vocabulary, boolean tied) {
-    projection = tied ? null : addChildBlock("lm_head", new Projection(hidden, vocabulary, false, "head"));
+  /** The head of {@code body}, with a weight of its own or tied to the token embeddings. */
+  CausalHead(Body body, int vocabulary, boolean tied) {
+    Projection p = tied ? Projection.tied(body.embeddings(), "head") : new Projection(body.hiddenSize(), vocabulary, false, "head");
+    projection = addChildBlock("lm_head", p);
   }
 
   @Override
   public NDArray apply(Pass pass, Body body, Inputs in, NDArray hidden) {
-    return projection != null
-        ? projection.apply(pass, hidden)
-        : Operation.LINEAR.apply(hidden, pass.effective(body.embeddings()).weight(), null);
+    return projection.apply(pass, hidden);
   }
 
   @Override

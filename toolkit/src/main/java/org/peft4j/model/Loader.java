@@ -109,7 +109,7 @@ public final class Loader {
         switch (plan.task) {
           case FEATURES -> plan.pooling == null ? null : new EmbeddingHead(plan.pooling);
           case CAUSAL_LM ->
-              new CausalHead(body.hiddenSize(), config.size("vocab_size"), config.flag("tie_word_embeddings", false));
+              new CausalHead(body, config.size("vocab_size"), config.flag("tie_word_embeddings", false));
           case SEQUENCE_CLASSIFICATION -> {
             List<String> labels = config.labels();
             double dropout = config.probability("classifier_dropout", config.probability("hidden_dropout_prob", 0.1));

@@ -16,12 +16,31 @@ import org.peft4j.spi.Slotted;
 public final class Projection extends Layer implements Slotted {
   private final @Nullable String role;
   private final Frozen frozen;
+  private final @Nullable Frozen tiedTo;
 
   /** A projection that plays {@code role} ({@code q k v o gate up down fc1 fc2 head}), or none. */
   public Projection(long in, long out, boolean bias, @Nullable String role) {
     this.role = role;
     Parameter weight = parameter("weight", Parameter.Type.WEIGHT, out, in);
     frozen = new Dense(weight, bias ? parameter("bias", Parameter.Type.BIAS, out) : null, Operation.LINEAR);
+    tiedTo = null;
+  }
+
+  private Projection(Frozen other, @Nullable String role) {
+    this.role = role;
+    this.tiedTo = other;
+    Parameter shared = addParameter(other.parameters().get(0));
+    frozen = new Dense(shared, null, Operation.LINEAR);
+  }
+
+  /** A projection without bias whose weight is the tensor of {@code other}, such as the token embeddings {@code [vocabulary, hidden]}. */
+  public static Projection tied(Frozen other, @Nullable String role) {
+    return new Projection(other, role);
+  }
+
+  @Override
+  public @Nullable Frozen tiedTo() {
+    return tiedTo;
   }
 
   public NDArray apply(Pass pass, NDArray x) {

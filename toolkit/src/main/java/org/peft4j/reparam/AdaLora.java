@@ -23,7 +23,7 @@ import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Scalars;
 
 /**
- * AdaLoRA (Zhang et al., arXiv 2303.10512): {@code W = W0 + s B diag(E) A}, A {@code [r, in]}, E {@code [r, 1]}, B {@code [out, r]}, {@code s =
+ * AdaLoRA (Zhang et al., arXiv 2303.10512): {@code W = W0 + s B diag(E) A}, A {@code [r, in]} (for a convolution {@code [r, in k...]}), E {@code [r, 1]}, B {@code [out, r]}, {@code s =
  * alpha / (initRank + 1e-5)}; A and B are kept near orthogonal by a penalty. A budget of ranks falls along a cubic from {@code initRank}
  * per site to {@code targetRank} on average; the singular triplets with the lowest importance (sensitivity times uncertainty,
  * smoothed) lose their E.
@@ -91,7 +91,7 @@ public record AdaLora(
 
   @Override
   public Set<Kind> kinds() {
-    return Set.of(Kind.LINEAR);
+    return Set.of(Kind.LINEAR, Kind.CONV);
   }
 
   @Override
@@ -104,14 +104,18 @@ public record AdaLora(
   }
 
   private int rankAt(Site site) {
-    List<Boolean> mask = kept.get(site.path());
-    return mask == null ? initRank : (int) mask.stream().filter(k -> k).count();
+    for (Map.Entry<String, List<Boolean>> e : kept.entrySet()) {
+      if (e.getKey().equals(site.path()) || e.getKey().endsWith("." + site.path())) {
+        return (int) e.getValue().stream().filter(k -> k).count();
+      }
+    }
+    return initRank;
   }
 
   @Override
   public void declare(Site site, Declaration theta) {
     int r = rankAt(site);
-    theta.trained(A, new Shape(r, site.in()), Init.normal(0.02));
+    theta.trained(A, new Shape(r, site.shape().size() / site.out()), Init.normal(0.02));
     theta.trained(B, new Shape(site.out(), r), Init.normal(0.02));
     theta.trained(E, new Shape(r, 1), Init.ZEROS);
     if (scheduled()) {
@@ -126,11 +130,14 @@ public record AdaLora(
   @Override
   public NDArray delta(At at) {
     NDArray product = at.theta(B).matMul(at.theta(A).mul(at.theta(E)));
-    return Scalars.mul(product, scale());
+    return Scalars.mul(product, scale()).reshape(at.site().shape());
   }
 
   @Override
   public NDArray branch(At at, NDArray x) {
+    if (at.site().kind() == Kind.CONV) {
+      return at.map(at.dropout(dropout, x), delta(at), null);
+    }
     NDArray low = at.map(at.dropout(dropout, x), at.theta(A).mul(at.theta(E)), null);
     return Scalars.mul(at.map(low, at.theta(B), null), scale());
   }
@@ -307,7 +314,7 @@ public record AdaLora(
     c.put("beta2", beta2);
     c.put("orth_reg_weight", orthogonality);
     Map<String, Object> pattern = new LinkedHashMap<>();
-    kept.forEach((path, mask) -> pattern.put("base_model.model." + path + "." + E, mask));
+    kept.forEach((path, mask) -> pattern.put(path + "." + E, mask));
     c.put("rank_pattern", pattern.isEmpty() ? Patterns.NULL : pattern);
     return c;
   }
@@ -316,7 +323,7 @@ public record AdaLora(
     c.accept("r", "fan_in_fan_out", "init_lora_weights", "alpha_pattern", "megatron_core", "qalora_group_size", "use_rslora");
     Map<String, List<Boolean>> kept = new LinkedHashMap<>();
     c.masks("rank_pattern")
-        .forEach((key, mask) -> kept.put(key.replaceFirst("^(base_model\\.)?(model\\.)?", "").replaceFirst("\\.lora_E$", ""), mask));
+        .forEach((key, mask) -> kept.put(key.replaceFirst("\\.lora_E$", ""), mask));
     return new AdaLora(
         c.integer("init_r", 12),
         c.integer("target_r", 8),

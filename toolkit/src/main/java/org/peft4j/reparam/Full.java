@@ -1,6 +1,7 @@
 package org.peft4j.reparam;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.Shape;
 import java.util.EnumSet;
 import java.util.Map;
 import java.util.Set;
@@ -38,9 +39,9 @@ public record Full() implements Reparam {
 
   @Override
   public void declare(Site site, Declaration theta) {
-    theta.trained(WEIGHT, site.shape(), (c, shape) -> c.w0().duplicate());
+    theta.trained(WEIGHT, site.shape(), (c, shape) -> c.w0());
     if (site.hasBias()) {
-      theta.trained(BIAS, new ai.djl.ndarray.types.Shape(site.frozen().biasSize()), (c, shape) -> c.b0().duplicate());
+      theta.trained(BIAS, new Shape(site.frozen().biasSize()), (c, shape) -> c.b0());
     }
   }
 

@@ -1,11 +1,12 @@
 package org.peft4j.reparam;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.types.Shape;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Additive;
 import org.peft4j.spi.At;
@@ -171,6 +172,26 @@ public record Lora(
     return s.dimension() == 2 ? x : x.reshape(s.get(0), s.size() / s.get(0));
   }
 
+  /**
+   * Ranks as the tensors have them. Hugging Face writes {@code rank_pattern} with sorted keys although the first match wins, so where patterns
+   * overlap its file can name other ranks than it holds.
+   */
+  @Override
+  public Lora fitted(List<Site> sites, BiFunction<Site, String, @Nullable Shape> shapes) {
+    Map<String, Integer> ranks = new LinkedHashMap<>();
+    for (Site site : sites) {
+      Shape a = shapes.apply(site, site.kind() == Kind.EMBEDDING ? EMBEDDING_A : A);
+      if (a != null && a.dimension() > 1 && a.get(0) > 0 && a.get(0) != at(site).rank) {
+        ranks.put(site.path(), (int) a.get(0));
+      }
+    }
+    if (ranks.isEmpty() || rankPattern.isEmpty()) {
+      return this;
+    }
+    ranks.putAll(rankPattern);
+    return new Lora(rank, alpha, dropout, rsLora, loraBias, init, ranks, alphaPattern);
+  }
+
   @Override
   public Map<String, Object> toConfig() {
     Map<String, Object> c = new LinkedHashMap<>();
@@ -222,11 +243,6 @@ public record Lora(
       s.append(", alphas ").append(alphaPattern);
     }
     return s.toString();
-  }
-
-  /** Concatenates several LoRAs of one site into one whose product is their weighted sum. */
-  static NDArray concatenated(java.util.List<NDArray> parts, int axis) {
-    return NDArrays.concat(new ai.djl.ndarray.NDList(parts), axis);
   }
 
   /** LoRA's options, for {@code Peft.lora(model)}. */

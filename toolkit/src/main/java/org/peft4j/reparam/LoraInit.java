@@ -76,7 +76,7 @@ public enum LoraInit {
         () -> {
           Qr qr = Qr.of(c.w0());
           int r = atMost(lora.rank(), c.w0().getShape());
-          return new Factors(qr.r().get(":{}", r).duplicate(), qr.q().get(":, :{}", r).duplicate());
+          return new Factors(qr.r().get(":{}", r), qr.q().get(":, :{}", r));
         });
   }
 
@@ -97,7 +97,7 @@ public enum LoraInit {
     NDArray rows = q.get(new NDIndex(a ? "1::2" : "0::2")); // [r/2, r]
     NDArray random = c.seed().at(a ? "a" : "b").normal(c.manager(), new Shape(size, r / 2), 1);
     NDArray x = Scalars.div(random.matMul(rows), 10); // [size, r]
-    return a ? x.transpose().duplicate() : x;
+    return a ? x.transpose() : x;
   }
 
   Object toConfig() {

@@ -10,7 +10,7 @@ import org.peft4j.tensor.Seed;
 /** How a tensor of a method gets its first value. */
 @FunctionalInterface
 public interface Init {
-  /** Makes the value; the caller takes ownership. */
+  /** Makes the value, or names an array that has it; the caller copies it. */
   NDArray make(Context context, Shape shape);
 
   /** What an initialiser may look at. */

@@ -1,10 +1,12 @@
 package org.peft4j.spi;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.Shape;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -72,6 +74,15 @@ public interface Reparam extends Tuner {
    * @param total number of steps of the whole run
    */
   default void afterStep(List<At> sites, long step, long total) {}
+
+  /**
+   * This configuration made to fit the tensors of a file, for files whose configuration does not tell their shapes.
+   *
+   * @param shapes shape of a tensor in the file by site and name, or null
+   */
+  default Reparam fitted(List<Site> sites, BiFunction<Site, String, @Nullable Shape> shapes) {
+    return this;
+  }
 
   /** The configuration to save after training, such as one that knows which ranks were pruned. */
   default Reparam finished(List<At> sites) {

@@ -11,8 +11,15 @@ import org.jspecify.annotations.Nullable;
  * @param role canonical role ({@code q k v o gate up down fc1 fc2 embed head}), or null
  * @param layer index of the layer it lies in (the first number in the path), -1 outside of the layers
  * @param frozen the frozen weight and bias
+ * @param tiedTo the other site's weight whose tensor this one shares, or null
  */
-public record Site(String path, Kind kind, @Nullable String role, int layer, Frozen frozen) {
+public record Site(
+    String path, Kind kind, @Nullable String role, int layer, Frozen frozen, @Nullable Frozen tiedTo) {
+  /** A site with a tensor of its own. */
+  public Site(String path, Kind kind, @Nullable String role, int layer, Frozen frozen) {
+    this(path, kind, role, layer, frozen, null);
+  }
+
   /** Shape of the weight. */
   public Shape shape() {
     return frozen.shape();

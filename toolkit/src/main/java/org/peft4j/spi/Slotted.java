@@ -10,4 +10,9 @@ public interface Slotted {
   @Nullable String role();
 
   Frozen frozen();
+
+  /** The other site whose tensor this one shares, or null. Each keeps what is attached to it; merging makes two tensors of the one. */
+  default @Nullable Frozen tiedTo() {
+    return null;
+  }
 }

@@ -64,6 +64,25 @@ public final class Buffers {
     return array.toByteBuffer(true).order(ByteOrder.nativeOrder());
   }
 
+  /** A new contiguous array of {@code manager} with the same values. */
+  public static NDArray copyOf(NDManager manager, NDArray array) {
+    return create(manager, array.getShape(), array.getDataType(), out -> out.put(view(array)));
+  }
+
+  /**
+   * Overwrites {@code to}, which is contiguous and of the same shape and type, with the values of {@code from}. Gradients do not notice. (DJL's own {@code
+   * copyTo} makes PyTorch print a warning.)
+   */
+  public static void copy(NDArray from, NDArray to) {
+    if (!from.getShape().equals(to.getShape()) || from.getDataType() != to.getDataType()) {
+      throw new IllegalArgumentException(
+          "copy: expected " + to.getShape() + " " + to.getDataType() + ", found " + from.getShape() + " " + from.getDataType());
+    }
+    if (to.size() > 0) {
+      view(to).put(view(from));
+    }
+  }
+
   private static void requireSize(int n, Shape shape) {
     if (n != shape.size()) {
       throw new IllegalArgumentException(n + " values do not fill an array of shape " + shape);

@@ -37,6 +37,10 @@ final class TorchScript {
 
   private static @Nullable PtSymbolBlock module;
 
+  /** DJL's model closes its block when it is collected, so it is kept. */
+  @SuppressWarnings("UnusedVariable")
+  private static @Nullable Model keeper;
+
   static {
     for (String method : new String[] {Svd.SCRIPT, Qr.SCRIPT, Attention.SCRIPT, AdamWStep.SCRIPT, RootMeanSquare.SCRIPT, CrossEntropy.SCRIPT}) {
       String name = method.substring(method.indexOf("def ") + 4, method.indexOf('('));
@@ -100,6 +104,7 @@ final class TorchScript {
         ai.djl.ndarray.NDScope.unregister(marker);
         METHOD_NAMES.put(name, marker);
       }
+      keeper = model;
       module = (PtSymbolBlock) model.getBlock();
     }
     return module;

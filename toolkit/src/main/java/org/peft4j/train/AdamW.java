@@ -7,6 +7,7 @@ import ai.djl.nn.Parameter;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.peft4j.tensor.AdamWStep;
+import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Scope;
 
 /**
@@ -64,7 +65,7 @@ final class AdamW implements AutoCloseable {
     state.forEach(
         (n, a) -> {
           Map<String, NDArray> into = n.startsWith("m:") ? first : second;
-          into.put(n.substring(2), Scope.giveTo(owner, a.duplicate()));
+          into.put(n.substring(2), Scope.giveTo(owner, Buffers.copyOf(owner, a)));
         });
   }
 

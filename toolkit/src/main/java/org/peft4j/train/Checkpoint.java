@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 import org.peft4j.format.Json;
 import org.peft4j.format.Safetensors;
 import org.peft4j.format.TensorSource;
+import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Torch;
 
@@ -114,9 +115,9 @@ final class Checkpoint {
             for (String n : source.names()) {
               NDArray value = source.load(n, temporary);
               if (n.startsWith("weight:")) {
-                value.copyTo(Objects.requireNonNull(weights.get(n.substring(7))).getArray());
+                Buffers.copy(value, Objects.requireNonNull(weights.get(n.substring(7))).getArray());
               } else if (n.startsWith("best:")) {
-                best.put(n.substring(5), Scope.giveTo(owner, value.duplicate()));
+                best.put(n.substring(5), Scope.giveTo(owner, Buffers.copyOf(owner, value)));
               } else {
                 moments.put(n, value);
               }

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.adapter.PeftModel;
+import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Scalars;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Seed;
@@ -101,7 +102,7 @@ final class Loop {
                       (n, p) -> {
                         NDArray a = best.get(n);
                         if (a != null) {
-                          a.copyTo(p.getArray());
+                          Buffers.copy(a, p.getArray());
                         }
                       });
               return model;
@@ -243,9 +244,9 @@ final class Loop {
                   (n, p) -> {
                     NDArray copy = best.get(n);
                     if (copy == null) {
-                      best.put(n, Scope.giveTo(manager, p.getArray().duplicate()));
+                      best.put(n, Scope.giveTo(manager, Buffers.copyOf(manager, p.getArray())));
                     } else {
-                      p.getArray().copyTo(copy);
+                      Buffers.copy(p.getArray(), copy);
                     }
                   });
           return model;

@@ -136,7 +136,7 @@ class ForeignBlocksTest {
     NDArray plain = bert.forward(new ParameterStore(manager, false), in, false).get(0);
     try (PeftModel tuned = new PeftModel(bert, List.of(), List.of())) {
       tuned.add("default", new Lora(), Placement.DEFAULT, 1);
-      List<Site> sites = tuned.match(new Lora(), Placement.DEFAULT);
+      List<Site> sites = tuned.blueprint().match(new Lora(), Placement.DEFAULT);
       assertThat(sites).hasSize(8).allMatch(s -> s.role().equals("q") || s.role().equals("v"));
       tuned.trainable().values().forEach(p -> p.getArray().addi(Seed.of(4).normal(manager, p.getShape(), 0.1)));
       NDArray adapted = tuned.forward(new ParameterStore(manager, false), in, false).get(0);

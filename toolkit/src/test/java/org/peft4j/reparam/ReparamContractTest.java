@@ -237,7 +237,8 @@ class ReparamContractTest {
     private void make(Declaration declaration, Dense base, Pass pass, DataType type) {
       Map<String, Object> memo = new HashMap<>();
       for (Declaration.Entry e : declaration.entries()) {
-        NDArray value = e.init().make(new Context(manager, base, pass, memo, e.name()), e.shape()).toType(type, true);
+        NDArray made = e.init().make(new Context(manager, base, pass, memo, e.name()), e.shape());
+        NDArray value = Buffers.copyOf(manager, made.toType(type, false));
         assertThat(value.getShape()).as(e.name()).isEqualTo(e.shape());
         theta.put(e.name(), value);
         if (e.role() == Declaration.Role.TRAINED) {
