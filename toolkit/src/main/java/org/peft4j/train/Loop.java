@@ -12,12 +12,12 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.adapter.PeftModel;
 import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Scalars;
 import org.peft4j.tensor.Scope;
-import org.peft4j.tensor.Seed;
 import org.peft4j.tensor.Torch;
 
 /**
@@ -77,7 +77,7 @@ final class Loop {
       while (step < total) {
         long epoch = step / batchesPerEpoch;
         if (orderOf != epoch) {
-          order = BatchOrder.of(objective, settings.batchSize(), Seed.of(settings.seed()).at("order").at(epoch));
+          order = BatchOrder.of(objective, settings, epoch);
           orderOf = epoch;
         }
         update(step, order, optimizer, manager);
@@ -192,7 +192,9 @@ final class Loop {
     if (clip != 1) {
       gradient = gradient.muli(clip);
     }
-    double decay = p.getShape().dimension() > 1 ? settings.weightDecay() : 0;
+    Predicate<String> decays = settings.decays();
+    boolean decaying = decays == null ? p.getShape().dimension() > 1 : decays.test(name);
+    double decay = decaying ? settings.weightDecay() : 0;
     optimizer.update(name, p, gradient, rate * model.learningRateScale(name), decay);
   }
 

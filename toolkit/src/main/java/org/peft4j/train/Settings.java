@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,13 +16,15 @@ import org.jspecify.annotations.Nullable;
  * @param accumulate forward passes per update
  * @param learningRate highest learning rate
  * @param warmup share of the updates in which the learning rate rises, in [0, 1)
- * @param weightDecay AdamW's, for matrices; vectors (biases, gains, scales) have none
+ * @param weightDecay AdamW's
+ * @param decays which parameters decay, by name; null for matrices and not vectors (biases, gains, scales)
  * @param clip largest norm of all gradients together; 0 for no limit
  * @param evaluateEvery updates between evaluations; 0 for the end of each epoch
  * @param patience evaluations without improvement after which the run stops; 0 for never
  * @param keepBest whether the run ends with the best evaluated weights rather than the last
  * @param checkpoint file that the run's whole state is written to, or null
  * @param checkpointEvery updates between checkpoints
+ * @param shuffle whether the rows go in random order, anew in each epoch; else in theirs
  * @param seed of the order of the rows
  */
 public record Settings(
@@ -33,6 +36,7 @@ public record Settings(
     Schedule schedule,
     double warmup,
     double weightDecay,
+    @Nullable Predicate<String> decays,
     double beta1,
     double beta2,
     double epsilon,
@@ -42,6 +46,7 @@ public record Settings(
     boolean keepBest,
     @Nullable Path checkpoint,
     long checkpointEvery,
+    boolean shuffle,
     long seed,
     List<RunListener> listeners) {
 
@@ -88,6 +93,7 @@ public record Settings(
     public Schedule schedule = Schedule.COSINE;
     public double warmup = 0.06;
     public double weightDecay = 0.01;
+    public @Nullable Predicate<String> decays;
     public double beta1 = 0.9;
     public double beta2 = 0.999;
     public double epsilon = 1e-8;
@@ -97,6 +103,7 @@ public record Settings(
     public boolean keepBest;
     public @Nullable Path checkpoint;
     public long checkpointEvery = 200;
+    public boolean shuffle = true;
     public long seed;
     public List<RunListener> listeners = new ArrayList<>();
 
@@ -111,6 +118,7 @@ public record Settings(
       schedule = s.schedule;
       warmup = s.warmup;
       weightDecay = s.weightDecay;
+      decays = s.decays;
       beta1 = s.beta1;
       beta2 = s.beta2;
       epsilon = s.epsilon;
@@ -120,6 +128,7 @@ public record Settings(
       keepBest = s.keepBest;
       checkpoint = s.checkpoint;
       checkpointEvery = s.checkpointEvery;
+      shuffle = s.shuffle;
       seed = s.seed;
       listeners = new ArrayList<>(s.listeners);
     }
@@ -134,6 +143,7 @@ public record Settings(
           schedule,
           warmup,
           weightDecay,
+          decays,
           beta1,
           beta2,
           epsilon,
@@ -143,6 +153,7 @@ public record Settings(
           keepBest,
           checkpoint,
           checkpointEvery,
+          shuffle,
           seed,
           listeners);
     }

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.ServiceLoader;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.adapter.PeftModel;
 import org.peft4j.data.Examples;
@@ -93,6 +94,15 @@ public final class Training {
     return with(d -> d.weightDecay = decay);
   }
 
+  /** AdamW's weight decay, for the parameters whose names ({@code adapter:path.tensor}) {@code decays} accepts. */
+  public Training weightDecay(double decay, Predicate<String> decays) {
+    return with(
+        d -> {
+          d.weightDecay = decay;
+          d.decays = decays;
+        });
+  }
+
   /** AdamW's decay rates of the moments. Default 0.9 and 0.999. */
   public Training betas(double beta1, double beta2) {
     return with(
@@ -139,6 +149,11 @@ public final class Training {
           d.checkpoint = file;
           d.checkpointEvery = everySteps;
         });
+  }
+
+  /** Takes the rows in their order rather than at random. */
+  public Training inOrder() {
+    return with(d -> d.shuffle = false);
   }
 
   /** Seed of the order of the rows. Default 0. */
