@@ -1,0 +1,101 @@
+package org.peft4j.onnx;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * What a block and a graph of it computed from the same inputs.
+ *
+ * @param tolerance allowed difference where outputs are at most 1 in size, else relative to the
+ *     largest
+ */
+public record Comparison(List<Row> rows, double tolerance) {
+  /** The usual tolerance, for float32. */
+  public static final double TOLERANCE = 1e-4;
+
+  public Comparison {
+    rows = List.copyOf(rows);
+  }
+
+  /**
+   * One output at one set of sizes.
+   *
+   * @param difference largest absolute difference; infinite where shapes differ or one of both is
+   *     not a number
+   * @param largest largest absolute value of the block's
+   * @param agreement share of the rows of the last axis with the same position of the largest
+   *     value; 1 where there is nothing to choose from
+   * @param note what is wrong, or empty
+   */
+  public record Row(
+      Map<String, Long> sizes,
+      String output,
+      double difference,
+      double largest,
+      double agreement,
+      String note) {
+    boolean within(double tolerance) {
+      return difference <= tolerance * Math.max(1, largest);
+    }
+  }
+
+  /** Whether all outputs at all sizes are within the tolerance. */
+  public boolean passed() {
+    return rows.stream().allMatch(r -> r.within(tolerance));
+  }
+
+  /** The largest absolute difference. */
+  public double largestDifference() {
+    return rows.stream().mapToDouble(Row::difference).max().orElse(0);
+  }
+
+  /**
+   * Itself, if passed.
+   *
+   * @throws IllegalStateException with the table, if not
+   */
+  public Comparison orThrow() {
+    if (!passed()) {
+      throw new IllegalStateException("the graph does not compute what the block does\n" + this);
+    }
+    return this;
+  }
+
+  @Override
+  public String toString() {
+    List<String[]> cells = new ArrayList<>();
+    cells.add(
+        new String[] {"sizes", "output", "max |difference|", "max |value|", "same argmax", ""});
+    for (Row r : rows) {
+      cells.add(
+          new String[] {
+            Grid.describe(r.sizes),
+            r.output,
+            String.format(Locale.ROOT, "%.2e", r.difference),
+            String.format(Locale.ROOT, "%.3g", r.largest),
+            String.format(Locale.ROOT, "%.1f %%", 100 * r.agreement),
+            r.within(tolerance) ? "ok" : "FAILED " + r.note
+          });
+    }
+    int[] widths = new int[cells.get(0).length];
+    cells.forEach(
+        row -> java.util.Arrays.setAll(widths, i -> Math.max(widths[i], row[i].length())));
+    StringBuilder text = new StringBuilder();
+    for (String[] row : cells) {
+      for (int i = 0; i < row.length; i++) {
+        text.append(i == 0 ? "" : "  ");
+        text.append(
+            i == row.length - 1
+                ? row[i]
+                : String.format(
+                    Locale.ROOT, i < 2 ? "%-" + widths[i] + "s" : "%" + widths[i] + "s", row[i]));
+      }
+      text.append('\n');
+    }
+    return text
+        + String.format(
+            Locale.ROOT, "tolerance %.0e, %s", tolerance, passed() ? "passed" : "FAILED");
+  }
+}

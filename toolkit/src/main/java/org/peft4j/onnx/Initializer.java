@@ -1,0 +1,78 @@
+package org.peft4j.onnx;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+
+/**
+ * A tensor stored with a graph: a weight or a constant. It refers to its array and does not copy
+ * it.
+ */
+public final class Initializer {
+  private final String name;
+  private final DataType type;
+  private final Shape shape;
+  private final Payload payload;
+
+  private Initializer(String name, DataType type, Shape shape, Payload payload) {
+    this.name = name;
+    this.type = type;
+    this.shape = shape;
+    this.payload = payload;
+    Types.code(type);
+    if (payload.size() != shape.size() * type.getNumOfBytes()) {
+      throw new IllegalArgumentException(
+          "initializer "
+              + name
+              + "\nexpected: "
+              + shape.size() * type.getNumOfBytes()
+              + " bytes for "
+              + type
+              + " "
+              + shape
+              + "\nfound: "
+              + payload.size());
+    }
+  }
+
+  /** An array's content at the time of writing; the array must be open then. */
+  public static Initializer of(String name, NDArray array) {
+    return new Initializer(name, array.getDataType(), array.getShape(), Payload.of(array));
+  }
+
+  /** Elements as bytes, row-major, little-endian. */
+  public static Initializer of(String name, DataType type, Shape shape, byte[] bytes) {
+    return new Initializer(name, type, shape, Payload.of(bytes.clone()));
+  }
+
+  /** The same content under another name. */
+  public Initializer named(String other) {
+    return new Initializer(other, type, shape, payload);
+  }
+
+  public String name() {
+    return name;
+  }
+
+  public DataType type() {
+    return type;
+  }
+
+  public Shape shape() {
+    return shape;
+  }
+
+  /** Number of bytes. */
+  public long size() {
+    return payload.size();
+  }
+
+  Payload payload() {
+    return payload;
+  }
+
+  @Override
+  public String toString() {
+    return name + " " + Types.text(type) + " " + shape;
+  }
+}

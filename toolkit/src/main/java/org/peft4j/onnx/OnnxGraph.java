@@ -1,0 +1,144 @@
+package org.peft4j.onnx;
+
+import ai.djl.ndarray.NDManager;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An ONNX graph in memory. Its stored tensors refer to the block's parameters where they can, so it
+ * is written as they are at that time, and must be written before the block is closed.
+ */
+public final class OnnxGraph implements AutoCloseable {
+  /** Stored tensors of more bytes than this go to a file of their own. */
+  static final long EMBEDDED = 1_500_000_000L;
+
+  private final List<OnnxNode> nodes;
+  private final List<Initializer> initializers;
+  private final List<GraphValue> inputs;
+  private final List<GraphValue> outputs;
+  private final int opset;
+  private final Map<String, String> metadata;
+  private final @Nullable NDManager owner;
+
+  OnnxGraph(
+      List<OnnxNode> nodes,
+      List<Initializer> initializers,
+      List<GraphValue> inputs,
+      List<GraphValue> outputs,
+      int opset,
+      Map<String, String> metadata,
+      @Nullable NDManager owner) {
+    this.nodes = List.copyOf(nodes);
+    this.initializers = List.copyOf(initializers);
+    this.inputs = List.copyOf(inputs);
+    this.outputs = List.copyOf(outputs);
+    this.opset = opset;
+    this.metadata = Collections.unmodifiableMap(new LinkedHashMap<>(metadata));
+    this.owner = owner;
+  }
+
+  /**
+   * The same graph with other nodes, stored tensors and inputs, such as quantised weights or inputs
+   * that replace stored tensors. It shares this graph's arrays: close this one last.
+   */
+  public OnnxGraph with(
+      List<OnnxNode> nodes, List<Initializer> initializers, List<GraphValue> inputs) {
+    return new OnnxGraph(
+        nodes, initializers, inputs, outputs, Math.max(opset, Opsets.of(nodes)), metadata, null);
+  }
+
+  /** The same graph with one more entry for the file's metadata. */
+  public OnnxGraph metadata(String key, String value) {
+    Map<String, String> more = new LinkedHashMap<>(metadata);
+    more.put(key, value);
+    return new OnnxGraph(nodes, initializers, inputs, outputs, opset, more, null);
+  }
+
+  /** In an order in which each comes after those it uses. */
+  public List<OnnxNode> nodes() {
+    return nodes;
+  }
+
+  /** Stored tensors. */
+  public List<Initializer> initializers() {
+    return initializers;
+  }
+
+  public List<GraphValue> inputs() {
+    return inputs;
+  }
+
+  public List<GraphValue> outputs() {
+    return outputs;
+  }
+
+  public Map<String, String> metadata() {
+    return metadata;
+  }
+
+  /** Version of ONNX's own operators: the lowest that has those in use. */
+  public int opset() {
+    return opset;
+  }
+
+  /** Version of the file format. */
+  public int irVersion() {
+    return Opsets.ir(opset);
+  }
+
+  /** Number of nodes by operator. */
+  public Map<String, Integer> histogram() {
+    Map<String, Integer> counts = new TreeMap<>();
+    nodes.forEach(n -> counts.merge(n.operator(), 1, Integer::sum));
+    return counts;
+  }
+
+  /** Bytes of all stored tensors. */
+  public long bytes() {
+    return initializers.stream().mapToLong(Initializer::size).sum();
+  }
+
+  /**
+   * Writes the graph; stored tensors of more than 1.5 GB go to {@code <file>.data} beside it. A
+   * file of the name is replaced once the new one is complete.
+   *
+   * @return the files written
+   */
+  public List<Path> write(Path file) throws IOException {
+    return ModelWriter.write(this, file, EMBEDDED);
+  }
+
+  /** Writes the graph with its stored tensors in {@code <file>.data} beside it. */
+  public List<Path> writeWithExternalData(Path file) throws IOException {
+    return ModelWriter.write(this, file, 0);
+  }
+
+  /** Frees the tensors that were computed for it. */
+  @Override
+  public void close() {
+    if (owner != null) {
+      owner.close();
+    }
+  }
+
+  @Override
+  public String toString() {
+    StringBuilder text = new StringBuilder();
+    text.append(nodes.size())
+        .append(" nodes, ")
+        .append(initializers.size())
+        .append(" stored tensors of ");
+    text.append(String.format(java.util.Locale.ROOT, "%.1f MB", bytes() / 1e6));
+    text.append(", opset ").append(opset).append(", IR ").append(irVersion()).append('\n');
+    inputs.forEach(v -> text.append("input  ").append(v).append('\n'));
+    nodes.forEach(n -> text.append("  ").append(n).append('\n'));
+    outputs.forEach(v -> text.append("output ").append(v).append('\n'));
+    return text.append(histogram()).toString();
+  }
+}

@@ -1,0 +1,248 @@
+package org.peft4j.onnx;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.onnxruntime.NodeInfo;
+import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OnnxValue;
+import ai.onnxruntime.OrtEnvironment;
+import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtLoggingLevel;
+import ai.onnxruntime.OrtSession;
+import ai.onnxruntime.TensorInfo;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.tensor.Buffers;
+
+/** An ONNX file, loaded in ONNX Runtime on the CPU. Several threads may run it at once. */
+public final class OnnxSession implements AutoCloseable {
+  private final Path file;
+  private final OrtSession session;
+  private final List<GraphValue> inputs;
+  private final List<GraphValue> outputs;
+  private final Map<String, String> metadata;
+
+  private OnnxSession(Path file, OrtSession session) throws OrtException {
+    this.file = file;
+    this.session = session;
+    inputs = values(session.getInputInfo());
+    outputs = values(session.getOutputInfo());
+    metadata =
+        Collections.unmodifiableMap(
+            new java.util.TreeMap<>(session.getMetadata().getCustomMetadata()));
+  }
+
+  /** Loads a file, with as many threads per operation as there are cores. */
+  public static OnnxSession load(Path file) {
+    return load(file, 0);
+  }
+
+  /**
+   * Loads a file.
+   *
+   * @param threads per operation; 0 for as many as there are cores
+   * @throws IllegalArgumentException when there is no such file or ONNX Runtime refuses it
+   */
+  public static OnnxSession load(Path file, int threads) {
+    if (threads < 0) {
+      throw new IllegalArgumentException("threads must not be negative, was " + threads);
+    }
+    if (!Files.isRegularFile(file)) {
+      throw new IllegalArgumentException(
+          "no ONNX file\nexpected: a file at " + file.toAbsolutePath() + "\nfound: none");
+    }
+    try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
+      options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
+      if (threads > 0) {
+        options.setIntraOpNumThreads(threads);
+      }
+      return new OnnxSession(
+          file,
+          OrtEnvironment.getEnvironment().createSession(file.toAbsolutePath().toString(), options));
+    } catch (OrtException e) {
+      throw new IllegalArgumentException(
+          "ONNX Runtime cannot load " + file + "\nfound: " + e.getMessage(), e);
+    }
+  }
+
+  private static List<GraphValue> values(Map<String, NodeInfo> infos) {
+    List<GraphValue> values = new ArrayList<>();
+    infos.forEach(
+        (name, info) -> {
+          if (!(info.getInfo() instanceof TensorInfo tensor)) {
+            throw new IllegalArgumentException(
+                "\"" + name + "\" is no tensor\nfound: " + info.getInfo());
+          }
+          List<String> dims = new ArrayList<>();
+          String[] names = tensor.getDimensionNames();
+          for (int i = 0; i < tensor.getShape().length; i++) {
+            long size = tensor.getShape()[i];
+            dims.add(size >= 0 ? Long.toString(size) : names[i]);
+          }
+          values.add(new GraphValue(name, Types.of(tensor.type), dims));
+        });
+    return List.copyOf(values);
+  }
+
+  /** The inputs that must be given. */
+  public List<GraphValue> inputs() {
+    return inputs;
+  }
+
+  public List<GraphValue> outputs() {
+    return outputs;
+  }
+
+  /** The file's own entries of metadata. */
+  public Map<String, String> metadata() {
+    return metadata;
+  }
+
+  /** ONNX Runtime's own session, for what this class does not offer. */
+  public OrtSession runtime() {
+    return session;
+  }
+
+  /**
+   * Runs the graph.
+   *
+   * @param owner of the results
+   * @param arrays by the names of the inputs
+   * @return outputs by name, in the file's order
+   * @throws IllegalArgumentException when inputs are missing, unknown or do not fit, all named at
+   *     once
+   */
+  public Map<String, NDArray> run(NDManager owner, Map<String, NDArray> arrays) {
+    check(arrays);
+    Map<String, OnnxTensor> tensors = new LinkedHashMap<>();
+    try {
+      for (Map.Entry<String, NDArray> e : arrays.entrySet()) {
+        tensors.put(e.getKey(), tensor(e.getValue()));
+      }
+      try (OrtSession.Result result = session.run(tensors)) {
+        Map<String, NDArray> results = new LinkedHashMap<>();
+        for (Map.Entry<String, OnnxValue> e : result) {
+          results.put(e.getKey(), array(owner, (OnnxTensor) e.getValue()));
+        }
+        return results;
+      }
+    } catch (OrtException e) {
+      throw new IllegalStateException(
+          "ONNX Runtime failed to run " + file + "\nfound: " + e.getMessage(), e);
+    } finally {
+      tensors.values().forEach(OnnxTensor::close);
+    }
+  }
+
+  private static OnnxTensor tensor(NDArray array) throws OrtException {
+    // an empty array has no address to give
+    ByteBuffer bytes = array.size() == 0 ? ByteBuffer.allocateDirect(0) : Buffers.view(array);
+    return OnnxTensor.createTensor(
+        OrtEnvironment.getEnvironment(),
+        bytes,
+        array.getShape().getShape(),
+        Types.runtime(array.getDataType()));
+  }
+
+  private static NDArray array(NDManager owner, OnnxTensor tensor) {
+    Shape shape = new Shape(tensor.getInfo().getShape());
+    DataType type = Types.of(tensor.getInfo().type);
+    return Buffers.create(owner, shape, type, out -> out.put(tensor.getByteBuffer()));
+  }
+
+  private void check(Map<String, NDArray> arrays) {
+    List<String> problems = new ArrayList<>();
+    Map<String, String> sizes = new LinkedHashMap<>();
+    for (GraphValue input : inputs) {
+      NDArray array = arrays.get(input.name());
+      if (array == null) {
+        problems.add("missing: " + input);
+      } else {
+        String problem = misfit(input, array, sizes);
+        if (problem != null) {
+          problems.add(problem);
+        }
+      }
+    }
+    List<String> names = inputs.stream().map(GraphValue::name).toList();
+    arrays.keySet().stream()
+        .filter(n -> !names.contains(n))
+        .forEach(n -> problems.add("unknown: \"" + n + "\", the inputs are " + names));
+    if (!problems.isEmpty()) {
+      throw new IllegalArgumentException(
+          "inputs of " + file.getFileName() + "\nfound: " + String.join("\nfound: ", problems));
+    }
+  }
+
+  /**
+   * @param sizes named dimensions met so far, with where they were met
+   */
+  private static @Nullable String misfit(
+      GraphValue input, NDArray array, Map<String, String> sizes) {
+    String found = Types.text(array.getDataType()) + " " + array.getShape();
+    if (array.getDataType() != input.type()
+        || array.getShape().dimension() != input.dims().size()) {
+      return "\""
+          + input.name()
+          + "\" is "
+          + found
+          + ", expected "
+          + Types.text(input.type())
+          + input.dims();
+    }
+    for (int i = 0; i < input.dims().size(); i++) {
+      String dim = input.dims().get(i);
+      long size = array.getShape().get(i);
+      if (dim.matches("\\d+") && Long.parseLong(dim) != size) {
+        return "\""
+            + input.name()
+            + "\" is "
+            + found
+            + ", expected "
+            + Types.text(input.type())
+            + input.dims();
+      }
+      String known =
+          dim.isEmpty() || dim.matches("\\d+")
+              ? null
+              : sizes.putIfAbsent(dim, size + " in \"" + input.name() + "\"");
+      if (known != null && !known.startsWith(size + " ")) {
+        return "\""
+            + dim
+            + "\" is "
+            + known
+            + " but "
+            + size
+            + " in \""
+            + input.name()
+            + "\", "
+            + Arrays.toString(array.getShape().getShape());
+      }
+    }
+    return null;
+  }
+
+  @Override
+  public void close() {
+    try {
+      session.close();
+    } catch (OrtException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  @Override
+  public String toString() {
+    return file.getFileName() + ": " + inputs + " -> " + outputs;
+  }
+}

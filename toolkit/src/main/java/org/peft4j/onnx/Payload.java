@@ -1,0 +1,78 @@
+package org.peft4j.onnx;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.Shape;
+import java.nio.ByteBuffer;
+import org.peft4j.tensor.Buffers;
+import org.peft4j.tensor.Scope;
+
+/**
+ * The bytes of a tensor as ONNX stores them (row-major, little-endian), handed out piece by piece.
+ */
+interface Payload {
+  long CHUNK = 64L << 20;
+
+  long size();
+
+  /** Calls {@code sink} with consecutive pieces, each valid during the call. */
+  <E extends Exception> void forEachChunk(Sink<E> sink) throws E;
+
+  /** Takes a piece. */
+  interface Sink<E extends Exception> {
+    void take(ByteBuffer bytes) throws E;
+  }
+
+  static Payload of(byte[] bytes) {
+    return new Payload() {
+      @Override
+      public long size() {
+        return bytes.length;
+      }
+
+      @Override
+      public <E extends Exception> void forEachChunk(Sink<E> sink) throws E {
+        sink.take(ByteBuffer.wrap(bytes).asReadOnlyBuffer());
+      }
+    };
+  }
+
+  /** An array's elements; one that is a transposed view is laid out anew a few rows at a time. */
+  static Payload of(NDArray array) {
+    return new Payload() {
+      @Override
+      public long size() {
+        return array.size() * array.getDataType().getNumOfBytes();
+      }
+
+      @Override
+      public <E extends Exception> void forEachChunk(Sink<E> sink) throws E {
+        if (size() == 0) {
+          return;
+        }
+        Shape shape = array.getShape();
+        if (size() <= CHUNK || shape.dimension() == 0) {
+          piece(array, sink);
+          return;
+        }
+        long rows = shape.get(0);
+        long step = Math.max(1, rows * CHUNK / size());
+        for (long row = 0; row < rows; row += step) {
+          try (Scope scope = Scope.open()) {
+            NDArray part = array.get(row + ":" + Math.min(rows, row + step));
+            if (size() / rows > CHUNK && shape.dimension() > 1) {
+              of(part.squeeze(0)).forEachChunk(sink); // a very long row is cut further
+            } else {
+              piece(part, sink);
+            }
+          }
+        }
+      }
+    };
+  }
+
+  private static <E extends Exception> void piece(NDArray array, Sink<E> sink) throws E {
+    try (Scope scope = Scope.open()) {
+      sink.take(Buffers.view(array));
+    }
+  }
+}
