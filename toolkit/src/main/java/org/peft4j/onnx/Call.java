@@ -36,6 +36,11 @@ final class Call {
     this.method = method;
     this.target = target;
     this.args = args == null ? new Object[0] : args;
+    for (Object arg : this.args) {
+      if (arg instanceof Traced) {
+        trace.value((NDArray) arg); // refuses one of another trace before it meets this one's arrays
+      }
+    }
   }
 
   Trace trace() {

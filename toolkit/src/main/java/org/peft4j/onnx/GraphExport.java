@@ -185,19 +185,8 @@ public final class GraphExport {
               ? "\nfix: the forward uses the engine's own arrays; use NDArray's operations, or wrap it in Tracing.composite"
               : "\nfix: if it does not take these sizes, say which it takes by GraphExport.traced";
       throw new ExportException(
-          "the block's forward failed at " + at + "\nfound: " + e + "\nat: " + place(e) + hint, e);
+          "the block's forward failed at " + at + "\nfound: " + e + "\nat: " + CallSite.of(e) + hint, e);
     }
-  }
-
-  private static String place(RuntimeException e) {
-    return Arrays.stream(e.getStackTrace())
-        .filter(
-            f ->
-                !f.getClassName()
-                    .matches("(java|jdk|ai\\.djl\\.(ndarray|pytorch|engine|util))\\..*"))
-        .findFirst()
-        .map(f -> f.getFileName() + ":" + f.getLineNumber())
-        .orElse("?");
   }
 
   private Set<String> dimensions() {

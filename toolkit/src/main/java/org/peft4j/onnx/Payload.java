@@ -38,6 +38,13 @@ interface Payload {
 
   /** An array's elements; one that is a transposed view is laid out anew a few rows at a time. */
   static Payload of(NDArray array) {
+    return of(array, CHUNK);
+  }
+
+  /**
+   * @param chunk about how many bytes a piece has
+   */
+  static Payload of(NDArray array, long chunk) {
     return new Payload() {
       @Override
       public long size() {
@@ -50,17 +57,17 @@ interface Payload {
           return;
         }
         Shape shape = array.getShape();
-        if (size() <= CHUNK || shape.dimension() == 0) {
+        if (size() <= chunk || shape.dimension() == 0) {
           piece(array, sink);
           return;
         }
         long rows = shape.get(0);
-        long step = Math.max(1, rows * CHUNK / size());
+        long step = Math.max(1, rows * chunk / size());
         for (long row = 0; row < rows; row += step) {
           try (Scope scope = Scope.open()) {
             NDArray part = array.get(row + ":" + Math.min(rows, row + step));
-            if (size() / rows > CHUNK && shape.dimension() > 1) {
-              of(part.squeeze(0)).forEachChunk(sink); // a very long row is cut further
+            if (size() / rows > chunk && shape.dimension() > 1) {
+              of(part.squeeze(0), chunk).forEachChunk(sink); // a very long row is cut further
             } else {
               piece(part, sink);
             }

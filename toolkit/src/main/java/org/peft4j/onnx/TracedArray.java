@@ -179,7 +179,8 @@ final class TracedArray implements InvocationHandler {
     NDArray result = (NDArray) java.util.Objects.requireNonNull(invoke(proxy, other, args));
     if (!result.getShape().equals(value.shape)) {
       throw new ExportException(
-          method.getName()
+          "NDArray."
+              + method.getName()
               + " would change the shape "
               + value.shape
               + " to "
