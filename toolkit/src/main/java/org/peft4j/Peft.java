@@ -67,12 +67,12 @@ public final class Peft {
   }
 
   /**
-   * Loads an adapter in Hugging Face PEFT's format onto its base model.
+   * Loads an adapter in Hugging Face PEFT's format onto its base model. If it was trained here with a new head, the base gets that head.
    *
    * @throws IllegalArgumentException that lists everything that does not fit
    */
   public static Tuned load(Block model, Path adapter) {
-    Tuned tuned = new Tuned(Pretrained.of(model));
+    Tuned tuned = new Tuned(SavedHead.restore(Pretrained.of(model), adapter));
     try {
       tuned.load(PeftModel.DEFAULT, adapter);
       return tuned;

@@ -65,6 +65,7 @@ public final class Tuned extends PeftModel {
             ? "SEQ_CLS"
             : model.task() == Task.CAUSAL_LM ? "CAUSAL_LM" : model.config() == null ? null : "FEATURE_EXTRACTION";
     save(dir, model.config() == null ? null : model.name(), task);
+    SavedHead.write(dir, model);
   }
 
   @Override

@@ -13,6 +13,7 @@ final class Architecture {
 
   private final String modelType;
   private final String prefix;
+  private final List<String> inputs;
   private final List<String> usualTargets;
   private final Maker maker;
   private final Map<String, String> oldNames = new LinkedHashMap<>();
@@ -22,12 +23,14 @@ final class Architecture {
    *
    * @param modelType {@code model_type} in config.json
    * @param prefix name of the body beside a head, such as {@code bert} in {@code bert.encoder...}
+   * @param inputs names of its inputs, in order
    * @param usualTargets what {@code targets} left out means
    * @param oldNames ends of tensor names in old files and what they are now, as {@code old=new}
    */
-  Architecture(String modelType, String prefix, List<String> usualTargets, Maker maker, String... oldNames) {
+  Architecture(String modelType, String prefix, List<String> inputs, List<String> usualTargets, Maker maker, String... oldNames) {
     this.modelType = modelType;
     this.prefix = prefix;
+    this.inputs = inputs;
     this.usualTargets = usualTargets;
     this.maker = maker;
     for (String pair : oldNames) {
@@ -45,6 +48,11 @@ final class Architecture {
 
   List<String> usualTargets() {
     return usualTargets;
+  }
+
+  /** Names of the inputs, in order. */
+  List<String> inputs() {
+    return inputs;
   }
 
   Body body(Config config, boolean pooled) {

@@ -20,7 +20,7 @@ import org.peft4j.tensor.Attention;
  */
 final class Bert extends Body {
   static final Architecture ARCHITECTURE =
-      new Architecture("bert", "bert", List.of("q", "v"), Bert::new, "LayerNorm.gamma=LayerNorm.weight", "LayerNorm.beta=LayerNorm.bias");
+      new Architecture("bert", "bert", List.of("input_ids", "attention_mask", "token_type_ids"), List.of("q", "v"), Bert::new, "LayerNorm.gamma=LayerNorm.weight", "LayerNorm.beta=LayerNorm.bias");
 
   private final int hidden;
   private final double dropout;

@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import org.peft4j.tensor.Buffers;
+import org.peft4j.tensor.Scalars;
 import org.peft4j.text.Batch;
 
 /**
@@ -65,7 +66,7 @@ public record Inputs(NDArray ids, NDArray mask, NDArray types) {
   NDArray paddingBias() {
     long b = ids.getShape().get(0);
     NDArray absent = mask.eq(0).toType(DataType.FLOAT32, false);
-    return absent.mul(-3.4028235e38f).reshape(b, 1, 1, length());
+    return Scalars.mul(absent, -Float.MAX_VALUE).reshape(b, 1, 1, length());
   }
 
   /** {@code [batch, 1, length, length]}: 0 where a position may look (itself and earlier tokens), a large negative number elsewhere. */
@@ -75,6 +76,6 @@ public record Inputs(NDArray ids, NDArray mask, NDArray types) {
     NDArray at = m.arange(0, (int) length(), 1, DataType.INT64);
     NDArray later = at.reshape(1, 1, 1, length()).gt(at.reshape(1, 1, length(), 1));
     NDArray hidden = later.logicalOr(mask.eq(0).reshape(b, 1, 1, length()));
-    return hidden.toType(DataType.FLOAT32, false).mul(-3.4028235e38f);
+    return Scalars.mul(hidden.toType(DataType.FLOAT32, false), -Float.MAX_VALUE);
   }
 }

@@ -22,7 +22,7 @@ import org.peft4j.tensor.Attention;
  */
 final class Llama extends Body {
   static final Architecture ARCHITECTURE =
-      new Architecture("llama", "model", List.of("q", "v"), (config, pooled) -> new Llama(config));
+      new Architecture("llama", "model", List.of("input_ids", "attention_mask"), List.of("q", "v"), (config, pooled) -> new Llama(config));
 
   private final int hidden;
   private final Embedding words;

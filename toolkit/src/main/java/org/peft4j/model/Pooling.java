@@ -20,7 +20,7 @@ public enum Pooling {
       case MEAN -> {
         NDArray mask = in.mask().toType(DataType.FLOAT32, false).expandDims(2);
         NDArray sum = hidden.mul(mask).sum(new int[] {1});
-        yield sum.div(mask.sum(new int[] {1}).maximum(1e-9f));
+        yield sum.div(mask.sum(new int[] {1}).clip(1e-9f, Float.MAX_VALUE)); // a text without tokens pools to zeros
       }
       case CLS -> hidden.get(":, 0");
       case OWN -> {

@@ -7,15 +7,16 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Block;
-import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import java.lang.ref.Reference;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Paths;
 import org.peft4j.tensor.Arena;
@@ -87,6 +88,11 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
   /** Label names by index; empty unless it classifies. */
   public List<String> labels() {
     return facts.labels();
+  }
+
+  /** How a text becomes one vector before the head; null where nothing is pooled. */
+  public @Nullable Pooling pooling() {
+    return facts.pooling();
   }
 
   /** Modules whose weights are not trained yet, such as a new head. */
@@ -173,9 +179,36 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
     return new Pretrained(f, block, all);
   }
 
+  /**
+   * One vector per text, {@code [texts][hidden]}, by the pooling that the model was trained with.
+   *
+   * @throws IllegalStateException if it pools nothing
+   */
+  public float[][] embed(List<String> texts) {
+    return embed(texts, done -> {});
+  }
+
+  /** Like {@link #embed(List)}; {@code done} is told the number of texts that are done, now and then. */
+  public float[][] embed(List<String> texts, IntConsumer done) {
+    if (task() != Task.FEATURES || pooling() == null) {
+      throw new IllegalStateException("'" + name() + "' does not embed texts\nfix: use an embedding model such as Models.load(\"minilm\")");
+    }
+    return TextOutputs.of(this, tokenizer().encodeAll(texts), tokenizer().padId(), 64, done);
+  }
+
   /** Number of elements of all parameters, shared ones once. */
   public long parameters() {
     return Paths.parameters(this).values().stream().mapToLong(p -> (p.getShape() != null ? p.getShape() : p.getArray().getShape()).size()).sum();
+  }
+
+  /** Names of its inputs, in order. */
+  public List<String> inputNames() {
+    return facts.architecture() == null ? List.of() : facts.architecture().inputs();
+  }
+
+  /** Writes a Hugging Face directory: {@code config.json}, {@code model.safetensors}, and {@code tokenizer.json} if there is a tokenizer. */
+  public void save(Path dir) {
+    Saver.save(this, dir);
   }
 
   /** Every tensor by the name a file has it under. */
@@ -216,10 +249,5 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
   @Override
   public void close() {
     holds.forEach(Arena.Hold::close);
-  }
-
-  /** The parameters that a frozen model must have none of: those that ask for gradients. */
-  boolean isFrozen() {
-    return getParameters().values().stream().noneMatch(Parameter::requiresGradient);
   }
 }

@@ -32,6 +32,16 @@ public final class Reparams {
     return ALL;
   }
 
+  /** The method that users type so; an error that lists the known ones if there is none. */
+  public static Entry byName(String name) {
+    for (Entry e : ALL) {
+      if (e.name().equals(name)) {
+        return e;
+      }
+    }
+    throw new IllegalArgumentException("method\nexpected: one of " + ALL.stream().map(Entry::name).toList() + "\nfound: " + name);
+  }
+
   /** The method whose {@code peft_type} this is; an error that lists the known ones if there is none. */
   public static Entry byPeftType(String peftType) {
     for (Entry e : ALL) {

@@ -14,10 +14,9 @@ import java.util.Map;
 import org.peft4j.data.Example;
 import org.peft4j.data.Examples;
 import org.peft4j.model.Inputs;
+import org.peft4j.model.TextOutputs;
 import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.CrossEntropy;
-import org.peft4j.tensor.Scope;
-import org.peft4j.tensor.Torch;
 import org.peft4j.text.Batch;
 import org.peft4j.text.Side;
 import org.peft4j.text.Tokenizer;
@@ -80,27 +79,7 @@ public final class TextClassification implements Objective {
 
   /** The logits of every row, {@code [rows][labels]}. */
   public float[][] logits(Block model, int batchSize) {
-    float[][] out = new float[rows()][];
-    int[] byLength =
-        java.util.stream.IntStream.range(0, rows())
-            .boxed()
-            .sorted((a, b) -> Integer.compare(length(b), length(a)))
-            .mapToInt(i -> i)
-            .toArray();
-    return Torch.inference(
-        () -> {
-          for (int from = 0; from < byLength.length; from += batchSize) {
-            int[] rows = Arrays.copyOfRange(byLength, from, Math.min(byLength.length, from + batchSize));
-            try (Scope scope = Scope.open();
-                NDManager manager = Torch.newManager()) {
-              float[] flat = logits(model, new ParameterStore(manager, false), manager, rows, false).toFloatArray();
-              for (int i = 0; i < rows.length; i++) {
-                out[rows[i]] = Arrays.copyOfRange(flat, i * classes, (i + 1) * classes);
-              }
-            }
-          }
-          return out;
-        });
+    return TextOutputs.of(model, texts, padId, batchSize, done -> {});
   }
 
   @Override

@@ -1,0 +1,82 @@
+package org.peft4j.cli;
+
+import java.io.UncheckedIOException;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ScopeType;
+
+/** {@code peft}: the same jobs from a shell. Exit codes: 0 done, 1 failed, 2 wrong usage. */
+@Command(
+    name = "peft",
+    description = "Parameter-efficient fine-tuning on the JVM.",
+    mixinStandardHelpOptions = true,
+    versionProvider = Main.Version.class,
+    synopsisSubcommandLabel = "COMMAND",
+    subcommands = {
+      DemoCommand.class,
+      JshellCommand.class,
+      InfoCommand.class,
+      EvalCommand.class,
+      LogitsCommand.class,
+      MergeCommand.class,
+      ExportCommand.class,
+      CountCommand.class,
+      MethodsCommand.class
+    })
+public final class Main implements Runnable {
+  @Option(names = "--trace", description = "Print the stack trace of a failure.", scope = ScopeType.INHERIT)
+  boolean trace;
+
+  @CommandLine.Spec private CommandLine.Model.@Nullable CommandSpec spec;
+
+  private Main() {}
+
+  public static void main(String[] args) {
+    Locale.setDefault(Locale.ROOT);
+    System.exit(run(args));
+  }
+
+  /** Runs a command line; the exit code. */
+  static int run(String... args) {
+    Main main = new Main();
+    CommandLine line = new CommandLine(main);
+    line.setCaseInsensitiveEnumValuesAllowed(true);
+    line.setExitCodeExceptionMapper(e -> 1);
+    line.setExecutionExceptionHandler(
+        (e, command, parsed) -> {
+          command.getErr().println(command.getColorScheme().errorText(message(e)));
+          if (main.trace) {
+            e.printStackTrace(command.getErr());
+          }
+          return 1;
+        });
+    return line.execute(args);
+  }
+
+  /** What went wrong in one or a few lines, without Java's class names where the message says enough. */
+  static String message(Throwable e) {
+    Throwable t = e instanceof UncheckedIOException && e.getCause() != null && e.getMessage() == null ? e.getCause() : e;
+    String m = t.getMessage();
+    boolean expected = t instanceof IllegalArgumentException || t instanceof IllegalStateException || t instanceof UncheckedIOException;
+    return m == null || m.isBlank() ? "failed: " + t : expected ? m : t.getClass().getSimpleName() + ": " + m;
+  }
+
+  @Override
+  public void run() {
+    if (spec != null) {
+      spec.commandLine().usage(System.out);
+    }
+  }
+
+  /** The version from the jar's manifest. */
+  static final class Version implements CommandLine.IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      String v = Main.class.getPackage().getImplementationVersion();
+      return new String[] {"peft4j " + (v == null ? "(from sources)" : v) + ", Java " + Runtime.version()};
+    }
+  }
+}

@@ -1,0 +1,35 @@
+package org.peft4j.cli;
+
+import com.github.freva.asciitable.AsciiTable;
+import com.github.freva.asciitable.Column;
+import com.github.freva.asciitable.HorizontalAlign;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+import java.util.concurrent.Callable;
+import org.peft4j.reparam.Reparams;
+import org.peft4j.spi.Additive;
+import picocli.CommandLine.Command;
+
+/** Lists the methods. */
+@Command(name = "methods", description = "List the methods.", mixinStandardHelpOptions = true)
+final class MethodsCommand implements Callable<Integer> {
+  @Override
+  public Integer call() {
+    System.out.println(
+        AsciiTable.getTable(
+            AsciiTable.NO_BORDERS,
+            Reparams.all(),
+            List.of(
+                left("method").with(Reparams.Entry::name),
+                left("peft_type").with(e -> e.standard().peftType()),
+                left("acts on").with(e -> e.standard().kinds().stream().sorted().map(k -> k.toString().toLowerCase(Locale.ROOT)).collect(Collectors.joining(", "))),
+                left("several at once").with(e -> e.standard() instanceof Additive ? "yes" : "no"),
+                left("defaults").with(e -> e.standard().summary()))));
+    return 0;
+  }
+
+  private static Column left(String header) {
+    return new Column().header(header).headerAlign(HorizontalAlign.LEFT).dataAlign(HorizontalAlign.LEFT).maxWidth(70);
+  }
+}

@@ -1,0 +1,31 @@
+package org.peft4j.cli;
+
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.Models;
+import org.peft4j.Peft;
+import org.peft4j.Tuned;
+import org.peft4j.model.Pretrained;
+import picocli.CommandLine.Option;
+
+/** A model and an adapter on it, as most commands take them. */
+final class ModelOptions {
+  @Option(names = "--model", required = true, paramLabel = "X", description = "A Hugging Face directory, or minilm.")
+  String model = "";
+
+  @Option(names = "--adapter", paramLabel = "DIR", description = "An adapter in Hugging Face PEFT's format.")
+  @Nullable Path adapter;
+
+  /** The model alone. */
+  Pretrained load() {
+    return Models.load(model);
+  }
+
+  /** The adapted model; an error without {@code --adapter}. */
+  Tuned tuned() {
+    if (adapter == null) {
+      throw new IllegalArgumentException("--adapter DIR is needed");
+    }
+    return Peft.load(load(), adapter);
+  }
+}

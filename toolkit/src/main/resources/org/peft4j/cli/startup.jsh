@@ -1,0 +1,10 @@
+import org.peft4j.*;
+import org.peft4j.adapter.Combination;
+import org.peft4j.data.*;
+import org.peft4j.model.*;
+import org.peft4j.notebook.*;
+import org.peft4j.onnx.*;
+import org.peft4j.reparam.LoraInit;
+import org.peft4j.train.*;
+import ai.djl.ndarray.types.Shape;
+import java.nio.file.Path;
