@@ -13,7 +13,7 @@ import org.peft4j.tensor.Seed;
  * Deals groups of examples to test, validation and training. Groups stay whole; the largest trains.
  * Each label has a quota, its share of the examples, in test and validation; groups come in random
  * order and go to the first of the two where all their labels have room, else to training. What
- * stays free because no group fits it is then filled without regard to labels.
+ * stays free because no group fits it is then filled by any that leave each label one to train on.
  */
 final class Deal {
   private static final double TEST = 0.10;
@@ -71,24 +71,23 @@ final class Deal {
     for (int g = 1; g < labels.length; g++) {
       largest = labels[g].length > labels[largest].length ? g : largest;
     }
-    int[] left = Arrays.stream(counts).map(n -> Math.max(0, n - 1)).toArray(); // one trains
+    int[] spare = Arrays.stream(counts).map(n -> n - 1).toArray(); // one of each label trains
     for (int to : new int[] {TEST_PART, VALIDATION_PART}) {
-      int[] quota = quotas(counts, left, size, to == TEST_PART ? TEST : VALIDATION);
-      int room = Math.max(1, (int) Math.round(size * (to == TEST_PART ? TEST : VALIDATION)));
-      Arrays.setAll(left, i -> left[i] - quota[i]);
-      for (int g : order) {
-        if (g != largest
-            && part[g] == TRAIN_PART
-            && labels[g].length <= room
-            && take(quota, labels[g])) {
-          part[g] = to;
-          room -= labels[g].length;
-        }
-      }
-      for (int g : order) {
-        if (g != largest && part[g] == TRAIN_PART && labels[g].length <= room) {
-          part[g] = to;
-          room -= labels[g].length;
+      double share = to == TEST_PART ? TEST : VALIDATION;
+      int room = Math.max(1, (int) Math.round(share * size));
+      int[] quota = quotas(counts, spare, room, share);
+      for (boolean byQuota : new boolean[] {true, false}) {
+        for (int g : order) {
+          if (part[g] == TRAIN_PART
+              && g != largest
+              && labels[g].length <= room
+              && take(byQuota ? quota : spare, labels[g])) {
+            part[g] = to;
+            room -= labels[g].length;
+            if (byQuota) {
+              take(spare, labels[g]);
+            }
+          }
         }
       }
     }
@@ -107,11 +106,11 @@ final class Deal {
     return true;
   }
 
-  /** Whole numbers next to share * count that add up to share * size, none above its limit. */
-  private static int[] quotas(int[] counts, int[] limit, int size, double share) {
+  /** Whole numbers next to share * count that add up to total, none above its limit. */
+  private static int[] quotas(int[] counts, int[] limit, int total, double share) {
     int[] quota = new int[counts.length];
     Arrays.setAll(quota, i -> Math.min(limit[i], (int) Math.floor(share * counts[i])));
-    int left = (int) Math.round(share * size) - Arrays.stream(quota).sum();
+    int left = total - Arrays.stream(quota).sum();
     List<Integer> byRest = new ArrayList<>(IntStream.range(0, counts.length).boxed().toList());
     byRest.sort((a, b) -> Double.compare(share * counts[b] % 1, share * counts[a] % 1));
     for (int i : byRest) {
@@ -127,7 +126,8 @@ final class Deal {
     int[] members = IntStream.range(0, all.size()).filter(i -> part[group[i]] == which).toArray();
     if (members.length == 0) {
       throw new IllegalArgumentException(
-          "too few different examples to split\nexpected: enough for training, validation and test"
+          "too few different examples to split\nexpected: enough for training, validation and test,"
+              + " and one of each label to train on"
               + "\nfound: %d examples in %d groups that must stay together"
                   .formatted(all.size(), labels.length));
     }

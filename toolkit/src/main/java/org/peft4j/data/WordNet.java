@@ -53,9 +53,6 @@ public final class WordNet {
         components.join(i, "word " + lemma.toLowerCase(Locale.ROOT).replace('-', ' '));
       }
       components.join(i, "definition " + Text.normal(definition));
-      if (text.isLongEnough()) {
-        components.join(i, "text " + text.normal());
-      }
     }
     return select(dataNoun, all, texts, components);
   }
@@ -120,7 +117,8 @@ public final class WordNet {
       }
     }
     String summary =
-        "WordNet nouns, definition to supersense (%s)\n%,d synsets; left out: %,d short, %,d ambiguous, %,d repeated"
+        ("WordNet nouns, definition to supersense (%s)\n%,d synsets; left out: "
+                + "%,d short, %,d ambiguous, %,d repeated")
             .formatted(file.getFileName(), all.size(), left[0], left[1], left[2]);
     return new WordNet(
         kept,

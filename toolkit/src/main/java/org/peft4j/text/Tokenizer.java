@@ -233,6 +233,11 @@ public final class Tokenizer implements AutoCloseable {
     return file.vocabulary().padId();
   }
 
+  /** The {@code tokenizer.json} it was read from. */
+  public Path path() {
+    return file.path();
+  }
+
   /** Whether no view has been closed. */
   public boolean isOpen() {
     return !file.tokenizer().isReleased();

@@ -25,7 +25,17 @@ class LabelledFilesTest {
   @ValueSource(strings = {"\n", "\r\n", "\r"})
   void csv_fields_in_quotes_hold_anything(String end) throws IOException {
     String text =
-        "id,text,label\n1,plain,b\n2,\"a, b\",a\n3,\"she said \"\"no\"\"\",a\n4,\"two\nlines\",b\n\n5,,a\n6,\"\",b\n7,it's 5\" long,b"
+        """
+        id,text,label
+        1,plain,b
+        2,"a, b",a
+        3,"she said ""no\""",a
+        4,"two
+        lines",b
+
+        5,,a
+        6,"",b
+        7,it's 5" long,b"""
             .replace("\n", end);
     Examples data = Examples.csv(file("data.csv", text), "text", "label");
     assertThat(data.texts())
@@ -67,6 +77,14 @@ class LabelledFilesTest {
         .withMessageContaining("expected: a CSV file")
         .withMessageContaining("fix: ")
         .withMessageNotContaining(":2:");
+  }
+
+  @Test
+  void lines_that_end_with_two_chars_count_once() throws IOException {
+    Path bad = file("bad.csv", "text,label\r\n\"a\r\nb\",x\r\n\r\none field\r\n");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Examples.csv(bad, "text", "label"))
+        .withMessageContaining(bad + ":5: 1 fields");
   }
 
   @Test
@@ -127,7 +145,8 @@ class LabelledFilesTest {
         .withMessageContaining(file + ":6: not JSON: {\"text\": \"a\"")
         .withMessageContaining(file + ":7: [\"a\", \"x\"]")
         .withMessageContaining(file + ":8: no \"text\" among [sentence, label]")
-        .withMessageContaining("fix: ");
+        .withMessageContaining("fix: ")
+        .withMessageNotContaining("more");
   }
 
   @Test

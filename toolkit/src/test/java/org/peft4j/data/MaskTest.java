@@ -18,6 +18,7 @@ class MaskTest {
         "dog, Dogs and hotdogs and dogged, ___ and hotdogs and dogged",
         "box, boxes in a box, ___ in a ___",
         "berry, a berry or berries, a ___ or ___",
+        "berry, with Berries, with ___",
         "toy, toys of a toy store, ___ of a ___ store",
         "toy, toies, toies",
         "ice cream, ICE CREAM and ice-cream and ice creams, ___ and ___ and ___",
@@ -41,6 +42,7 @@ class MaskTest {
     "WHO, a doctor who joined the WHO, a doctor who joined the ___",
     "As, as a metal As is brittle, as a metal ___ is brittle",
     "A, a kind of A, a kind of ___",
+    "a, As a letter A, As ___ letter A",
     "IN, in IN and ins, in ___ and ins",
     "1900s, in the 1900s, in the ___",
     "ox, an Ox or oxes, an ___ or ___"
@@ -54,6 +56,8 @@ class MaskTest {
   void the_longest_of_several_words_goes_first() {
     assertThat(Mask.apply("Big Mac or Mac or big", List.of("Mac", "Big Mac")))
         .isEqualTo("___ or ___ or big");
+    assertThat(Mask.apply("ice cream and ice", List.of("ice", "ice cream")))
+        .isEqualTo("___ and ___");
   }
 
   @Test

@@ -88,12 +88,33 @@ class SplitsTest {
   }
 
   @Test
-  void a_label_with_one_text_trains() {
-    List<Example> rows = new ArrayList<>(List.of(new Example("lonely", 1)));
-    IntStream.range(0, 40).forEach(i -> rows.add(new Example("t" + i, 0)));
+  void a_group_that_is_turned_down_takes_no_room() {
+    // 150 texts of label 0, 50 of them tied to the only text of another label; 200 of label 1
+    List<Example> rows = new ArrayList<>();
+    IntStream.range(0, 150).forEach(i -> rows.add(new Example("a" + i, 0)));
+    IntStream.range(0, 200).forEach(i -> rows.add(new Example("b" + i, 1)));
+    IntStream.range(0, 50).forEach(i -> rows.add(new Example("c" + i, 2 + i)));
+    List<String> labels = IntStream.range(0, 52).mapToObj(i -> "label" + i).toList();
+    int[] group = IntStream.range(0, 400).map(i -> i < 350 ? i : i - 350).toArray();
+    for (long seed = 0; seed < 20; seed++) {
+      Examples test = Deal.splits(new Examples(rows, labels), group, seed).test();
+      assertThat(test.size()).isEqualTo(40);
+      assertThat(test.counts().get("label0")).isGreaterThanOrEqualTo(15);
+      assertThat(test.counts().get("label1")).isGreaterThanOrEqualTo(20);
+    }
+  }
+
+  @Test
+  void every_label_keeps_a_text_to_train_on() {
+    List<Example> rows = new ArrayList<>();
+    IntStream.range(0, 15).forEach(i -> rows.add(new Example("t" + i, 0)));
+    IntStream.range(1, 11).forEach(i -> rows.add(new Example("lonely" + i, i)));
+    List<String> labels = IntStream.range(0, 11).mapToObj(i -> "label" + i).toList();
     for (long seed = 0; seed < 30; seed++) {
-      assertThat(new Examples(rows, List.of("a", "b")).split(seed).train().texts())
-          .contains("lonely");
+      Splits splits = new Examples(rows, labels).split(seed);
+      assertThat(splits.train().counts().values()).allMatch(n -> n > 0);
+      assertThat(splits.test().size()).isEqualTo(3);
+      assertThat(splits.validation().size()).isEqualTo(1);
     }
   }
 

@@ -39,9 +39,9 @@ class TokenizerErrorsTest {
         "{\"model\": {\"type\": \"WordLevel\"}}",
         "{\"model\": {\"type\": \"Nope\", \"vocab\": {\"a\": 0}}}",
         "{\"model\": {\"type\": \"WordLevel\", \"vocab\": {\"a\": \"x\"}, \"unk_token\": \"a\"}}",
-        "{\"model\": {\"type\": \"WordLevel\", \"vocab\": {\"a\": 2147483647}, \"unk_token\": \"a\"}}",
+        "{\"model\": {\"type\": \"WordLevel\", \"vocab\": {\"a\": 2147483647}}}",
         "{\"model\": {\"type\": \"WordLevel\", \"vocab\": {\"a\": -1}, \"unk_token\": \"a\"}}",
-        "{\"model\": {\"type\": \"WordLevel\", \"vocab\": {\"a\": 0}, \"unk_token\": \"a\"}, \"added_tokens\": [{}]}",
+        "{\"added_tokens\": [{}], \"model\": {\"type\": \"WordLevel\", \"vocab\": {\"a\": 0}}}",
         "{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [\"b c\"]}}"
       })
   void says_of_any_other_text_that_it_is_not_a_tokenizer(String json) {
