@@ -82,14 +82,15 @@ final class Loop {
         }
         update(step, order, optimizer, manager);
         step++;
+        boolean interrupted = Thread.interrupted(); // cleared, or it would end the writing of the checkpoint
         if (isTimeToEvaluate(step) && !evaluate(step, manager)) {
           ending = Fit.Ending.NO_IMPROVEMENT;
           break;
         }
-        if (settings.checkpoint() != null && (step % settings.checkpointEvery() == 0 || step == total)) {
+        if (settings.checkpoint() != null && (step % settings.checkpointEvery() == 0 || step == total || interrupted)) {
           Checkpoint.write(this, optimizer, step);
         }
-        if (Thread.interrupted()) {
+        if (interrupted) {
           ending = Fit.Ending.INTERRUPTED;
           break;
         }
