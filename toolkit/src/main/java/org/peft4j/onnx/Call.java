@@ -38,7 +38,8 @@ final class Call {
     this.args = args == null ? new Object[0] : args;
     for (Object arg : this.args) {
       if (arg instanceof Traced) {
-        trace.value((NDArray) arg); // refuses one of another trace before it meets this one's arrays
+        trace.value(
+            (NDArray) arg); // refuses one of another trace before it meets this one's arrays
       }
     }
   }

@@ -62,7 +62,9 @@ record CallSite(String text) {
   }
 
   private static String place(@Nullable StackTraceElement f) {
-    return f == null ? "?" : (f.getFileName() != null ? f.getFileName() : f.getClassName()) + ":" + f.getLineNumber();
+    return f == null
+        ? "?"
+        : (f.getFileName() != null ? f.getFileName() : f.getClassName()) + ":" + f.getLineNumber();
   }
 
   private static boolean plumbing(String className) {
@@ -79,7 +81,9 @@ record CallSite(String text) {
 
   /** Code that is called on behalf of a model: the model's own line is worth naming as well. */
   private static boolean library(String className) {
-    return className.startsWith("ai.djl.") || className.startsWith("org.peft4j.tensor.") || className.startsWith("org.peft4j.spi.");
+    return className.startsWith("ai.djl.")
+        || className.startsWith("org.peft4j.tensor.")
+        || className.startsWith("org.peft4j.spi.");
   }
 
   @Override

@@ -118,7 +118,7 @@ final class Emission {
   /** A constant of the block's or made from its parameters. */
   Ref constant(String name, NDArray array) {
     Initializer made = Initializer.of(name, array);
-    if (made.size() > COMPARED) {
+    if (made.size() > COMPARED || !name.isEmpty()) {
       return add(made, "");
     }
     byte[] bytes = new byte[(int) made.size()];

@@ -126,7 +126,7 @@ public final class GraphExport {
    */
   public OnnxGraph trace() {
     check();
-    Map<String, String> parameters = ParameterNames.of(block, names);
+    ParameterNames parameters = new ParameterNames(block, names);
     Grid grid = new Grid(List.copyOf(dimensions()), sizes);
     List<Trace> traces = new ArrayList<>();
     try {
@@ -185,7 +185,14 @@ public final class GraphExport {
               ? "\nfix: the forward uses the engine's own arrays; use NDArray's operations, or wrap it in Tracing.composite"
               : "\nfix: if it does not take these sizes, say which it takes by GraphExport.traced";
       throw new ExportException(
-          "the block's forward failed at " + at + "\nfound: " + e + "\nat: " + CallSite.of(e) + hint, e);
+          "the block's forward failed at "
+              + at
+              + "\nfound: "
+              + e
+              + "\nat: "
+              + CallSite.of(e)
+              + hint,
+          e);
     }
   }
 

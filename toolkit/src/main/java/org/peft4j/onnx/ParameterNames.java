@@ -1,5 +1,6 @@
 package org.peft4j.onnx;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.util.Pair;
@@ -7,27 +8,25 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Names of a block's parameters: DJL's own ({@code 01Linear_weight}), without the number that DJL
  * puts before a child's name, unless it is what tells two children apart.
  */
 final class ParameterNames {
-  private final Map<String, Parameter> byName = new LinkedHashMap<>();
-
-  private ParameterNames() {}
+  private final @Nullable Function<Parameter, String> chosen;
+  private final Map<String, String> byArray = new HashMap<>();
 
   /**
    * @param chosen a name for a parameter, or null for DJL's
-   * @return names by the id of the parameter's array
    */
-  static Map<String, String> of(
-      Block block, @org.jspecify.annotations.Nullable Function<Parameter, String> chosen) {
-    ParameterNames names = new ParameterNames();
-    names.visit(block, "");
-    Map<String, String> byArray = new LinkedHashMap<>();
+  ParameterNames(Block block, @Nullable Function<Parameter, String> chosen) {
+    this.chosen = chosen;
+    Map<String, Parameter> parameters = new LinkedHashMap<>();
+    visit(block, "", parameters);
     Map<String, String> owners = new HashMap<>();
-    names.byName.forEach(
+    parameters.forEach(
         (name, parameter) -> {
           if (!parameter.isInitialized()) {
             throw new ExportException(
@@ -35,9 +34,9 @@ final class ParameterNames {
                     + name
                     + "\" has no values yet\nfix: initialize or load the block before it is exported");
           }
-          String uid = parameter.getArray().getUid();
           String given = chosen == null ? name : chosen.apply(parameter);
-          String other = byArray.putIfAbsent(uid, given) == null ? owners.put(given, name) : null;
+          boolean first = byArray.putIfAbsent(parameter.getArray().getUid(), given) == null;
+          String other = first ? owners.put(given, name) : null;
           if (other != null) {
             throw new ExportException(
                 "two parameters would be called \""
@@ -49,19 +48,29 @@ final class ParameterNames {
                     + "\nfix: name them apart");
           }
         });
-    return byArray;
   }
 
-  private void visit(Block block, String prefix) {
+  /** The name of one of the block's parameters by its array, else null. */
+  @Nullable String name(NDArray array) {
+    return byArray.get(array.getUid());
+  }
+
+  /** The name of a parameter that need not be the block's, as of a model that an adapter wraps. */
+  String name(Parameter parameter) {
+    String known = name(parameter.getArray());
+    return known != null ? known : chosen != null ? chosen.apply(parameter) : parameter.getName();
+  }
+
+  private static void visit(Block block, String prefix, Map<String, Parameter> found) {
     for (Pair<String, Parameter> p : block.getDirectParameters()) {
-      byName.put(prefix + p.getKey(), p.getValue());
+      found.put(prefix + p.getKey(), p.getValue());
     }
     Map<String, Integer> counts = new HashMap<>();
     block.getChildren().forEach(child -> counts.merge(plain(child.getKey()), 1, Integer::sum));
     for (Pair<String, Block> child : block.getChildren()) {
       String plain = plain(child.getKey());
-      boolean ambiguous = counts.getOrDefault(plain, 0) > 1 || byName.containsKey(prefix + plain);
-      visit(child.getValue(), prefix + (ambiguous ? child.getKey() : plain) + "_");
+      boolean ambiguous = counts.getOrDefault(plain, 0) > 1 || found.containsKey(prefix + plain);
+      visit(child.getValue(), prefix + (ambiguous ? child.getKey() : plain) + "_", found);
     }
   }
 

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.DataType;
+import ai.djl.nn.Parameter;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -31,14 +32,13 @@ final class Trace implements AutoCloseable {
   /** Parameters and arrays from outside the trace, by the array's own id. */
   private final Map<String, Value> outside = new HashMap<>();
 
-  private final Map<String, String> parameterNames;
+  private final ParameterNames parameters;
 
   /**
-   * @param parameterNames names by the id of the parameter's array
    * @param contrib whether a composite of another domain is recorded as one node
    */
-  Trace(Map<String, String> parameterNames, boolean contrib) {
-    this.parameterNames = parameterNames;
+  Trace(ParameterNames parameters, boolean contrib) {
+    this.parameters = parameters;
     this.contrib = contrib;
   }
 
@@ -74,9 +74,11 @@ final class Trace implements AutoCloseable {
     outputs.add(value(array));
   }
 
-  /** A parameter of the block. */
-  NDArray parameter(NDArray real) {
-    return borrowed(value(real));
+  /** A parameter, of the block or of one that the block runs without saying so. */
+  NDArray parameter(Parameter parameter) {
+    NDArray real = parameter.getArray();
+    Value known = outside.get(real.getUid());
+    return borrowed(known != null ? known : outside(real, parameters.name(parameter)));
   }
 
   /**
@@ -96,7 +98,10 @@ final class Trace implements AutoCloseable {
     if (known != null) {
       return known;
     }
-    String name = parameterNames.get(array.getUid());
+    return outside(array, parameters.name(array));
+  }
+
+  private Value outside(NDArray array, @Nullable String name) {
     Value v =
         name != null
             ? Value.array(Value.Kind.PARAMETER, values.size(), name, array, List.of())

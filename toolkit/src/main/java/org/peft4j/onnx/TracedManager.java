@@ -6,6 +6,7 @@ import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -58,7 +59,9 @@ final class TracedManager implements InvocationHandler {
       case "getDevice", "defaultDevice", "getEngine", "getName", "allocateDirect":
         return method.invoke(trace.manager(), args);
       case "from":
-        return args == null || args[0] == null ? null : trace.array(trace.value((NDArray) args[0]));
+        return args == null || args[0] == null || args[0] instanceof Traced
+            ? Objects.requireNonNull(args)[0]
+            : trace.array(trace.value((NDArray) args[0]));
       case "hashCode":
         return System.identityHashCode(self);
       case "equals":

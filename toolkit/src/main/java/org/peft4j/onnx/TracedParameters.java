@@ -18,6 +18,6 @@ final class TracedParameters extends ParameterStore {
   @Override
   @SuppressWarnings("NullAway") // optional parameters are null in DJL, and come back so
   public NDArray getValue(@Nullable Parameter parameter, Device device, boolean training) {
-    return parameter == null ? null : trace.parameter(parameter.getArray());
+    return parameter == null ? null : trace.parameter(parameter);
   }
 }

@@ -3,6 +3,7 @@ package org.peft4j.onnx;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -117,6 +118,16 @@ final class Value {
     if (release) {
       real = null;
     }
+  }
+
+  /** What tells one constant from another that nothing was computed for. */
+  String content() {
+    return switch (kind) {
+      case CONSTANT -> String.valueOf(fingerprint);
+      case NUMBER -> type + " " + number;
+      case INTEGERS -> shape + Arrays.toString(integers);
+      default -> "value " + id;
+    };
   }
 
   boolean sameContent(Value other) {

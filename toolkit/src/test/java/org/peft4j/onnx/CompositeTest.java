@@ -16,7 +16,8 @@ import org.peft4j.tensor.Torch;
 /** Functions for which ONNX Runtime has one operator. */
 @Tag("fast")
 class CompositeTest {
-  private static final List<Map<String, Long>> SIZES = List.of(Exported.sizes("n", 1), Exported.sizes("n", 6));
+  private static final List<Map<String, Long>> SIZES =
+      List.of(Exported.sizes("n", 1), Exported.sizes("n", 6));
   private final NDManager manager = Torch.newManager();
 
   @AfterEach
@@ -25,7 +26,8 @@ class CompositeTest {
   }
 
   private static NDArray rmsNorm(NDArray x, NDArray gain) {
-    return x.mul(NDArrays.div(1f, x.square().mean(new int[] {-1}, true).add(1e-6f).sqrt())).mul(gain);
+    return x.mul(NDArrays.div(1f, x.square().mean(new int[] {-1}, true).add(1e-6f).sqrt()))
+        .mul(gain);
   }
 
   private GraphExport export() {
@@ -52,7 +54,12 @@ class CompositeTest {
                       p.parameter("gain"),
                       null);
               NDArray gelu =
-                  Tracing.composite("com.microsoft", "QuickGelu", Map.of("alpha", 1f), a -> new NDList(a[0].mul(a[0].getNDArrayInternal().sigmoid())), both.get(0))
+                  Tracing.composite(
+                          "com.microsoft",
+                          "QuickGelu",
+                          Map.of("alpha", 1f),
+                          a -> new NDList(a[0].mul(a[0].getNDArrayInternal().sigmoid())),
+                          both.get(0))
                       .get(0);
               return new NDList(gelu, both.get(3));
             });
@@ -65,7 +72,8 @@ class CompositeTest {
     Comparison c = Exported.compare(export().contrib(), SIZES, 1e-5);
     assertThat(c.passed()).as(c::toString).isTrue();
     try (OnnxGraph graph = export().contrib().trace()) {
-      assertThat(graph.histogram()).isEqualTo(Map.of("Mul", 1, "SkipSimplifiedLayerNormalization", 1, "QuickGelu", 1));
+      assertThat(graph.histogram())
+          .isEqualTo(Map.of("Mul", 1, "SkipSimplifiedLayerNormalization", 1, "QuickGelu", 1));
       assertThat(graph.nodes().get(1).outputs()).hasSize(4).contains("", "sum");
       assertThat(graph.nodes().get(1).site()).startsWith("CompositeTest.java:");
     }
@@ -85,7 +93,8 @@ class CompositeTest {
   void simply_runs_outside_a_trace() {
     NDArray x = manager.create(new float[] {1, 2});
     assertThat(Tracing.isTraced(x)).isFalse();
-    NDList y = Tracing.composite("com.microsoft", "Double", Map.of(), a -> new NDList(a[0].mul(2)), x);
+    NDList y =
+        Tracing.composite("com.microsoft", "Double", Map.of(), a -> new NDList(a[0].mul(2)), x);
     assertThat(y.head().toFloatArray()).containsExactly(2, 4);
   }
 
@@ -95,19 +104,30 @@ class CompositeTest {
         Exported.block(
             l -> {
               assertThat(Tracing.isTraced(l.head())).isTrue();
-              return Tracing.composite("", "Gelu", Map.of("approximate", "tanh"), CompositeTest::tanhGelu, l.head());
+              return Tracing.composite(
+                  "", "Gelu", Map.of("approximate", "tanh"), CompositeTest::tanhGelu, l.head());
             });
-    try (OnnxGraph graph = GraphExport.of(block).inputs(Input.floats("x", "n", 3)).outputs("y").trace()) {
+    try (OnnxGraph graph =
+        GraphExport.of(block).inputs(Input.floats("x", "n", 3)).outputs("y").trace()) {
       assertThat(graph.nodes()).singleElement().hasToString("y = Gelu(x; approximate=tanh)");
       assertThat(graph.opset()).isEqualTo(20);
     }
-    var plain = Exported.block(l -> Tracing.composite("", "Gelu", Map.of("approximate", "tanh"), CompositeTest::tanhGelu, l.head()));
-    Comparison c = Exported.compare(GraphExport.of(plain).inputs(Input.floats("x", "n", 3)).outputs("y"), SIZES, 1e-6);
+    var plain =
+        Exported.block(
+            l ->
+                Tracing.composite(
+                    "", "Gelu", Map.of("approximate", "tanh"), CompositeTest::tanhGelu, l.head()));
+    Comparison c =
+        Exported.compare(
+            GraphExport.of(plain).inputs(Input.floats("x", "n", 3)).outputs("y"), SIZES, 1e-6);
     assertThat(c.passed()).as(c::toString).isTrue();
   }
 
   private static NDList tanhGelu(NDArray[] a) {
     NDArray x = a[0];
-    return new NDList(x.mul(0.5f).mul(x.add(x.pow(3).mul(0.044715f)).mul((float) Math.sqrt(2 / Math.PI)).tanh().add(1f)));
+    return new NDList(
+        x.mul(0.5f)
+            .mul(
+                x.add(x.pow(3).mul(0.044715f)).mul((float) Math.sqrt(2 / Math.PI)).tanh().add(1f)));
   }
 }

@@ -20,7 +20,9 @@ import org.junit.jupiter.api.Test;
 import org.peft4j.tensor.Svd;
 import org.peft4j.tensor.Torch;
 
-/** What a graph cannot do is refused with the operation and the line of the forward that does it. */
+/**
+ * What a graph cannot do is refused with the operation and the line of the forward that does it.
+ */
 @Tag("fast")
 class ErrorsTest {
   private final NDManager manager = Torch.newManager();
@@ -46,8 +48,7 @@ class ErrorsTest {
   @Test
   void names_the_very_line() {
     int line = new Throwable().getStackTrace()[0].getLineNumber() + 2;
-    assertThatThrownBy(() -> export(
-        x -> x.fft(4).abs()).trace().close())
+    assertThatThrownBy(() -> export(x -> x.fft(4).abs()).trace().close())
         .hasMessageContaining("NDArray.fft")
         .hasMessageContaining("at: ErrorsTest.java:" + line + "\n")
         .hasMessageContaining("operator table");
@@ -55,7 +56,11 @@ class ErrorsTest {
 
   @Test
   void names_a_librarys_line_and_the_models() {
-    refused(x -> Svd.of(x.reshape(-1, 4)).u(), "NDArray.toDoubleArray", "Svd.java:", ", called from ErrorsTest.java:");
+    refused(
+        x -> Svd.of(x.reshape(-1, 4)).u(),
+        "NDArray.toDoubleArray",
+        "Svd.java:",
+        ", called from ErrorsTest.java:");
   }
 
   @Test
@@ -67,7 +72,10 @@ class ErrorsTest {
 
   @Test
   void a_result_whose_shape_follows_the_values() {
-    refused(x -> x.booleanMask(x.gt(0)), "NDArray.booleanMask", "shape of its result depends on the values");
+    refused(
+        x -> x.booleanMask(x.gt(0)),
+        "NDArray.booleanMask",
+        "shape of its result depends on the values");
     refused(x -> x.nonzero(), "NDArray.nonzero", "shape of its result depends on the values");
     refused(x -> x.get(x.gt(0)), "NDArray.get", "a mask");
   }
@@ -77,13 +85,16 @@ class ErrorsTest {
     refused(x -> x.mul(x.sum().getFloat()), "NDArray.getFloat", "reads the values");
     refused(x -> x.add(x.toFloatArray()[0]), "NDArray.toFloatArray");
     refused(x -> x.contentEquals(x.add(1)) ? x : x.add(1), "NDArray.contentEquals");
-    refused(x -> x.getManager().create(x.toByteBuffer(), x.getShape(), DataType.FLOAT32), "NDArray.toByteBuffer");
+    refused(
+        x -> x.getManager().create(x.toByteBuffer(), x.getShape(), DataType.FLOAT32),
+        "NDArray.toByteBuffer");
   }
 
   @Test
   void an_array_from_outside_that_is_the_receiver() {
     NDArray table = manager.ones(new Shape(4));
-    refused(x -> table.mul(x), "from outside the forward is the receiver", "ParameterStore.getValue");
+    refused(
+        x -> table.mul(x), "from outside the forward is the receiver", "ParameterStore.getValue");
   }
 
   @Test
@@ -100,14 +111,18 @@ class ErrorsTest {
   @Test
   void random_numbers() {
     refused(x -> x.add(x.getManager().randomNormal(x.getShape())), "NDManager.randomNormal");
-    refused(x -> x.add(x.getManager().randomUniform(0f, 1f, x.getShape())), "NDManager.randomUniform");
+    refused(
+        x -> x.add(x.getManager().randomUniform(0f, 1f, x.getShape())), "NDManager.randomUniform");
     refused(x -> x.add(x.getManager().truncatedNormal(x.getShape())), "NDManager.truncatedNormal");
     refused(x -> x.add(x.getManager().sampleNormal(x, x)), "NDManager.sampleNormal");
   }
 
   @Test
   void training() {
-    refused(x -> x.getNDArrayInternal().dropout(x, 0.5f, true).get(0), "NDArrayEx.dropout", "training mode");
+    refused(
+        x -> x.getNDArrayInternal().dropout(x, 0.5f, true).get(0),
+        "NDArrayEx.dropout",
+        "training mode");
     refused(
         x -> {
           NDArray s = x.getManager().ones(new Shape(4));
@@ -184,7 +199,10 @@ class ErrorsTest {
         "no sum of products",
         "at: Slice (ErrorsTest.java:",
         "2 at batch=2, sequence=5; ");
-    refused(x -> x.div((float) Math.sqrt(x.getShape().get(1))), "depends on the sizes", "at: Div (ErrorsTest.java:");
+    refused(
+        x -> x.div((float) Math.sqrt(x.getShape().get(1))),
+        "depends on the sizes",
+        "at: Div (ErrorsTest.java:");
   }
 
   @Test
@@ -214,7 +232,13 @@ class ErrorsTest {
   @Test
   void a_block_without_values() {
     SequentialBlock block = new SequentialBlock().add(Linear.builder().setUnits(3).build());
-    assertThatThrownBy(() -> GraphExport.of(block).inputs(Input.floats("x", "n", 4)).outputs("y").trace().close())
+    assertThatThrownBy(
+            () ->
+                GraphExport.of(block)
+                    .inputs(Input.floats("x", "n", 4))
+                    .outputs("y")
+                    .trace()
+                    .close())
         .isInstanceOf(ExportException.class)
         .hasMessageContaining("01Linear_weight".substring(2))
         .hasMessageContaining("initialize or load");
@@ -240,14 +264,22 @@ class ErrorsTest {
 
   @Test
   void fewer_outputs_than_names() {
-    assertThatThrownBy(() -> export(x -> x.mul(2)).outputs("y", "z").trace().close()).hasMessageContaining("fewer outputs than names");
+    assertThatThrownBy(() -> export(x -> x.mul(2)).outputs("y", "z").trace().close())
+        .hasMessageContaining("fewer outputs than names");
   }
 
   @Test
   void two_parameters_of_one_name() {
     TestBlock block = new TestBlock((p, in, t) -> new NDList(in.head().add(p.parameter("a"))));
     block.with(manager, "a", 3).with(manager, "b", 3);
-    assertThatThrownBy(() -> GraphExport.of(block).inputs(Input.floats("x", "n", 3)).outputs("y").names(p -> "same").trace().close())
+    assertThatThrownBy(
+            () ->
+                GraphExport.of(block)
+                    .inputs(Input.floats("x", "n", 3))
+                    .outputs("y")
+                    .names(p -> "same")
+                    .trace()
+                    .close())
         .hasMessageContaining("two parameters would be called \"same\"")
         .hasMessageContaining("a and b");
   }
@@ -255,15 +287,23 @@ class ErrorsTest {
   @Test
   void too_many_open_dimensions() {
     assertThatThrownBy(
-            () -> GraphExport.of(Exported.block(l -> l)).inputs(Input.floats("x", "a", "b", "c", "d", "e", "f")).outputs("y").trace().close())
+            () ->
+                GraphExport.of(Exported.block(l -> l))
+                    .inputs(Input.floats("x", "a", "b", "c", "d", "e", "f"))
+                    .outputs("y")
+                    .trace()
+                    .close())
         .hasMessageContaining("at most 5");
   }
 
   @Test
   void a_refused_export_leaves_the_block_as_it_was() {
-    TestBlock block = new TestBlock((p, in, t) -> new NDList(in.head().mul(p.parameter("a")).inverse()));
+    TestBlock block =
+        new TestBlock((p, in, t) -> new NDList(in.head().mul(p.parameter("a")).inverse()));
     block.with("a", manager.create(new float[] {2, 3}));
-    assertThatThrownBy(() -> GraphExport.of(block).inputs(Input.floats("x", 2, 2)).outputs("y").trace().close())
+    assertThatThrownBy(
+            () ->
+                GraphExport.of(block).inputs(Input.floats("x", 2, 2)).outputs("y").trace().close())
         .hasMessageContaining("NDArray.inverse");
     NDArray x = manager.create(new float[] {1, 0, 0, 1}, new Shape(2, 2));
     NDArray y = block.forward(new ParameterStore(manager, false), new NDList(x), false).head();

@@ -44,8 +44,12 @@ class FilesTest {
         new TestBlock(
             (p, in, t) -> {
               NDArray x = in.head();
-              NDArray y = x.getNDArrayInternal().linear(x, p.parameter("weight"), p.parameter("bias")).get(0);
-              return new NDList(y.matMul(p.parameter("weight").get("0:, 0:10")).add(p.parameter("small")));
+              NDArray y =
+                  x.getNDArrayInternal()
+                      .linear(x, p.parameter("weight"), p.parameter("bias"))
+                      .get(0);
+              return new NDList(
+                  y.matMul(p.parameter("weight").get("0:, 0:10")).add(p.parameter("small")));
             });
     block.with(manager, "weight", 600, 512).with(manager, "bias", 600).with(manager, "small", 10);
     return GraphExport.of(block)
@@ -70,7 +74,8 @@ class FilesTest {
   void large_tensors_go_to_a_file_of_their_own_on_page_borders() throws Exception {
     Path file = folder.resolve("model.onnx");
     try (OnnxGraph graph = export().trace()) {
-      assertThat(graph.writeWithExternalData(file)).containsExactly(file, folder.resolve("model.onnx.data"));
+      assertThat(graph.writeWithExternalData(file))
+          .containsExactly(file, folder.resolve("model.onnx.data"));
     }
     assertThat(files()).containsExactly("model.onnx", "model.onnx.data");
     assertThat(Files.size(file)).isLessThan(2000);
@@ -89,7 +94,12 @@ class FilesTest {
         assertThat(offset % 4096).isZero();
         assertThat(t.getDimsList()).containsExactly(512L, 600L);
         float[] stored = floats(data, offset, length);
-        float[] w = org.peft4j.tensor.Seed.of(5).at("weight").normal(manager, new Shape(600, 512), 0.3).transpose().toFloatArray();
+        float[] w =
+            org.peft4j.tensor.Seed.of(5)
+                .at("weight")
+                .normal(manager, new Shape(600, 512), 0.3)
+                .transpose()
+                .toFloatArray();
         assertThat(stored).isEqualTo(w);
       }
     }
@@ -99,7 +109,10 @@ class FilesTest {
 
   private static float[] floats(byte[] data, int offset, int length) {
     float[] floats = new float[length / 4];
-    ByteBuffer.wrap(data, offset, length).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(floats);
+    ByteBuffer.wrap(data, offset, length)
+        .order(ByteOrder.LITTLE_ENDIAN)
+        .asFloatBuffer()
+        .get(floats);
     return floats;
   }
 
@@ -133,7 +146,10 @@ class FilesTest {
     byte[] alone = written(export, "alone.onnx");
     ExecutorService threads = Executors.newFixedThreadPool(2);
     try {
-      List<Future<byte[]>> both = List.of(threads.submit(() -> written(export, "a.onnx")), threads.submit(() -> written(export, "b.onnx")));
+      List<Future<byte[]>> both =
+          List.of(
+              threads.submit(() -> written(export, "a.onnx")),
+              threads.submit(() -> written(export, "b.onnx")));
       for (Future<byte[]> one : both) {
         assertThat(one.get()).isEqualTo(alone);
       }
@@ -154,11 +170,31 @@ class FilesTest {
     written(export(), "m.onnx");
     ModelProto model = ModelProto.parseFrom(Files.readAllBytes(folder.resolve("m.onnx")));
     assertThat(model.getIrVersion()).isEqualTo(8);
-    assertThat(model.getOpsetImportList()).singleElement().satisfies(o -> assertThat(o.getVersion()).isEqualTo(17));
+    assertThat(model.getOpsetImportList())
+        .singleElement()
+        .satisfies(o -> assertThat(o.getVersion()).isEqualTo(17));
     assertThat(model.getProducerName()).isEqualTo("peft4j");
     assertThat(model.getGraph().getValueInfoList()).isEmpty();
-    assertThat(model.getGraph().getInput(0).getType().getTensorType().getShape().getDim(0).getDimParam()).isEqualTo("batch");
-    assertThat(model.getGraph().getOutput(0).getType().getTensorType().getShape().getDim(1).getDimValue()).isEqualTo(10);
+    assertThat(
+            model
+                .getGraph()
+                .getInput(0)
+                .getType()
+                .getTensorType()
+                .getShape()
+                .getDim(0)
+                .getDimParam())
+        .isEqualTo("batch");
+    assertThat(
+            model
+                .getGraph()
+                .getOutput(0)
+                .getType()
+                .getTensorType()
+                .getShape()
+                .getDim(1)
+                .getDimValue())
+        .isEqualTo(10);
     try (OnnxSession session = OnnxSession.load(folder.resolve("m.onnx"), 1)) {
       assertThat(session.metadata()).isEqualTo(Map.of("language", "en", "a", "b"));
     }
@@ -170,10 +206,12 @@ class FilesTest {
     Files.writeString(file, "old");
     TestBlock block = new TestBlock((p, in, t) -> new NDList(in.head().matMul(p.parameter("w"))));
     block.with(manager, "w", 512, 600);
-    OnnxGraph graph = GraphExport.of(block).inputs(Input.floats("x", "n", 512)).outputs("y").trace();
+    OnnxGraph graph =
+        GraphExport.of(block).inputs(Input.floats("x", "n", 512)).outputs("y").trace();
     manager.close(); // the weights are gone
     assertThatThrownBy(() -> graph.write(file)).isInstanceOf(IllegalStateException.class);
-    assertThatThrownBy(() -> graph.writeWithExternalData(file)).isInstanceOf(IllegalStateException.class);
+    assertThatThrownBy(() -> graph.writeWithExternalData(file))
+        .isInstanceOf(IllegalStateException.class);
     graph.close();
     assertThat(files()).containsExactly("m.onnx");
     assertThat(file).hasContent("old");
@@ -182,7 +220,9 @@ class FilesTest {
   @Test
   void a_folder_that_is_not_there_is_named() {
     try (OnnxGraph graph = export().trace()) {
-      assertThatThrownBy(() -> graph.write(folder.resolve("no/m.onnx"))).isInstanceOf(IOException.class).hasMessageContaining("no folder");
+      assertThatThrownBy(() -> graph.write(folder.resolve("no/m.onnx")))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("no folder");
     }
   }
 
@@ -192,16 +232,24 @@ class FilesTest {
       byte[] zeros = new byte[40];
       List<Initializer> changed =
           graph.initializers().stream()
-              .map(i -> i.name().equals("small") ? Initializer.of("small", DataType.FLOAT32, new Shape(10), zeros) : i)
+              .map(
+                  i ->
+                      i.name().equals("small")
+                          ? Initializer.of("small", DataType.FLOAT32, new Shape(10), zeros)
+                          : i)
               .toList();
-      OnnxGraph other = graph.with(graph.nodes(), changed, graph.inputs()).metadata("note", "no bias");
+      OnnxGraph other =
+          graph.with(graph.nodes(), changed, graph.inputs()).metadata("note", "no bias");
       other.write(folder.resolve("m.onnx"));
     }
     ModelProto model = ModelProto.parseFrom(Files.readAllBytes(folder.resolve("m.onnx")));
-    assertThat(model.getGraph().getInitializerList()).filteredOn(t -> t.getName().equals("small"))
-        .singleElement().satisfies(t -> assertThat(t.getRawData().toByteArray()).isEqualTo(new byte[40]));
+    assertThat(model.getGraph().getInitializerList())
+        .filteredOn(t -> t.getName().equals("small"))
+        .singleElement()
+        .satisfies(t -> assertThat(t.getRawData().toByteArray()).isEqualTo(new byte[40]));
     assertThat(model.getMetadataPropsList()).extracting(p -> p.getKey()).contains("note");
-    assertThatThrownBy(() -> Initializer.of("x", DataType.FLOAT32, new Shape(3), new byte[11])).hasMessageContaining("12 bytes");
+    assertThatThrownBy(() -> Initializer.of("x", DataType.FLOAT32, new Shape(3), new byte[11]))
+        .hasMessageContaining("12 bytes");
   }
 
   @Test

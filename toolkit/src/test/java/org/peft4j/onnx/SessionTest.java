@@ -33,7 +33,12 @@ class SessionTest {
   void write() throws Exception {
     file = folder.resolve("m.onnx");
     export =
-        GraphExport.of(Exported.block(l -> new NDList(l.get(0).add(l.get(1).toType(DataType.FLOAT32, false)), l.get(1).sum())))
+        GraphExport.of(
+                Exported.block(
+                    l ->
+                        new NDList(
+                            l.get(0).add(l.get(1).toType(DataType.FLOAT32, false)),
+                            l.get(1).sum())))
             .inputs(Input.floats("x", "batch", 2), Input.of("mask", DataType.INT64, "batch", 2))
             .outputs("shifted", "count");
     try (OnnxGraph graph = export.trace()) {
@@ -57,11 +62,17 @@ class SessionTest {
   @Test
   void runs_and_says_what_it_takes() {
     try (OnnxSession session = OnnxSession.load(file, 2)) {
-      assertThat(session.inputs()).containsExactly(
-          new GraphValue("x", DataType.FLOAT32, List.of("batch", "2")), new GraphValue("mask", DataType.INT64, List.of("batch", "2")));
-      assertThat(session.outputs()).containsExactly(
-          new GraphValue("shifted", DataType.FLOAT32, List.of("batch", "2")), new GraphValue("count", DataType.INT64, List.of()));
-      assertThat(session).hasToString("m.onnx: [x float32[batch, 2], mask int64[batch, 2]] -> [shifted float32[batch, 2], count int64[]]");
+      assertThat(session.inputs())
+          .containsExactly(
+              new GraphValue("x", DataType.FLOAT32, List.of("batch", "2")),
+              new GraphValue("mask", DataType.INT64, List.of("batch", "2")));
+      assertThat(session.outputs())
+          .containsExactly(
+              new GraphValue("shifted", DataType.FLOAT32, List.of("batch", "2")),
+              new GraphValue("count", DataType.INT64, List.of()));
+      assertThat(session)
+          .hasToString(
+              "m.onnx: [x float32[batch, 2], mask int64[batch, 2]] -> [shifted float32[batch, 2], count int64[]]");
       NDArray x = manager.create(new float[] {1, 2, 3, 4, 5, 6}, new Shape(3, 2));
       Map<String, NDArray> y = session.run(manager, Map.of("x", x, "mask", longs(3, 2)));
       assertThat(y.keySet()).containsExactly("shifted", "count");
@@ -75,8 +86,14 @@ class SessionTest {
   void takes_arrays_that_are_views_or_empty() {
     try (OnnxSession session = OnnxSession.load(file, 1)) {
       NDArray x = manager.create(new float[] {1, 2, 3, 4, 5, 6}, new Shape(2, 3)).transpose();
-      assertThat(session.run(manager, Map.of("x", x, "mask", longs(3, 2))).get("shifted").toFloatArray()).containsExactly(2, 5, 3, 6, 4, 7);
-      NDArray none = session.run(manager, Map.of("x", floats(0, 2), "mask", longs(0, 2))).get("shifted");
+      assertThat(
+              session
+                  .run(manager, Map.of("x", x, "mask", longs(3, 2)))
+                  .get("shifted")
+                  .toFloatArray())
+          .containsExactly(2, 5, 3, 6, 4, 7);
+      NDArray none =
+          session.run(manager, Map.of("x", floats(0, 2), "mask", longs(0, 2))).get("shifted");
       assertThat(none.getShape()).isEqualTo(new Shape(0, 2));
     }
   }
@@ -104,11 +121,17 @@ class SessionTest {
 
   @Test
   void says_why_a_file_cannot_be_loaded() throws Exception {
-    assertThatIllegalArgumentException().isThrownBy(() -> OnnxSession.load(folder.resolve("none.onnx"))).withMessageContaining("no ONNX file");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> OnnxSession.load(folder.resolve("none.onnx")))
+        .withMessageContaining("no ONNX file");
     Path broken = folder.resolve("broken.onnx");
     Files.write(broken, new byte[] {1, 2, 3});
-    assertThatIllegalArgumentException().isThrownBy(() -> OnnxSession.load(broken)).withMessageContaining("cannot load " + broken);
-    assertThatIllegalArgumentException().isThrownBy(() -> OnnxSession.load(file, -1)).withMessageContaining("-1");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> OnnxSession.load(broken))
+        .withMessageContaining("cannot load " + broken);
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> OnnxSession.load(file, -1))
+        .withMessageContaining("-1");
   }
 
   @Test
@@ -120,35 +143,57 @@ class SessionTest {
       assertThat(c.toString().lines())
           .containsExactly(
               "sizes    output   max |difference|  max |value|  same argmax  ",
-              "batch=1  shifted          0.00e+00         " + String.format(java.util.Locale.ROOT, "%.3g", c.rows().get(0).largest()) + "      100.0 %  ok",
-              "batch=1  count            0.00e+00         " + String.format(java.util.Locale.ROOT, "%.3g", c.rows().get(1).largest()) + "      100.0 %  ok",
-              "batch=5  shifted          0.00e+00         " + String.format(java.util.Locale.ROOT, "%.3g", c.rows().get(2).largest()) + "      100.0 %  ok",
-              "batch=5  count            0.00e+00         " + String.format(java.util.Locale.ROOT, "%.3g", c.rows().get(3).largest()) + "      100.0 %  ok",
+              "batch=1  shifted          0.00e+00         "
+                  + String.format(java.util.Locale.ROOT, "%.3g", c.rows().get(0).largest())
+                  + "      100.0 %  ok",
+              "batch=1  count            0.00e+00         "
+                  + String.format(java.util.Locale.ROOT, "%.3g", c.rows().get(1).largest())
+                  + "      100.0 %  ok",
+              "batch=5  shifted          0.00e+00         "
+                  + String.format(java.util.Locale.ROOT, "%.3g", c.rows().get(2).largest())
+                  + "      100.0 %  ok",
+              "batch=5  count            0.00e+00         "
+                  + String.format(java.util.Locale.ROOT, "%.3g", c.rows().get(3).largest())
+                  + "      100.0 %  ok",
               "tolerance 1e-04, passed");
     }
   }
 
   @Test
   void a_comparison_fails_on_other_numbers_shapes_and_what_is_no_number() throws Exception {
-    GraphExport other = GraphExport.of(
-            Exported.block(
-                l -> {
-                  long n = l.get(0).getShape().get(0);
-                  NDArray shifted = l.get(0).add(l.get(1).toType(DataType.FLOAT32, false)).add(n == 3 ? 1e-3f : n == 4 ? Float.NaN : 0);
-                  return new NDList(n == 5 ? shifted.get(":, 0") : shifted, l.get(1).sum());
-                }))
-        .inputs(Input.floats("x", "batch", 2), Input.of("mask", DataType.INT64, "batch", 2))
-        .outputs("shifted", "count");
+    GraphExport other =
+        GraphExport.of(
+                Exported.block(
+                    l -> {
+                      long n = l.get(0).getShape().get(0);
+                      NDArray shifted =
+                          l.get(0)
+                              .add(l.get(1).toType(DataType.FLOAT32, false))
+                              .add(n == 3 ? 1e-3f : n == 4 ? Float.NaN : 0);
+                      return new NDList(n == 5 ? shifted.get(":, 0") : shifted, l.get(1).sum());
+                    }))
+            .inputs(Input.floats("x", "batch", 2), Input.of("mask", DataType.INT64, "batch", 2))
+            .outputs("shifted", "count");
     try (OnnxSession session = OnnxSession.load(file, 1)) {
-      List<Map<String, Long>> sizes = List.of(Exported.sizes("batch", 2), Exported.sizes("batch", 3), Exported.sizes("batch", 4), Exported.sizes("batch", 5));
+      List<Map<String, Long>> sizes =
+          List.of(
+              Exported.sizes("batch", 2),
+              Exported.sizes("batch", 3),
+              Exported.sizes("batch", 4),
+              Exported.sizes("batch", 5));
       Comparison c = other.compare(session, 1e-4, sizes);
-      assertThat(c.rows()).filteredOn(r -> r.output().equals("shifted")).extracting(r -> r.within(1e-4)).containsExactly(true, false, false, false);
+      assertThat(c.rows())
+          .filteredOn(r -> r.output().equals("shifted"))
+          .extracting(r -> r.within(1e-4))
+          .containsExactly(true, false, false, false);
       assertThat(c.rows()).filteredOn(r -> r.output().equals("count")).allMatch(r -> r.within(0));
       assertThat(c.rows().get(2).difference()).isBetween(0.9e-3, 1.1e-3);
       assertThat(c.rows().get(4).difference()).isInfinite();
       assertThat(c.rows().get(6).note()).isEqualTo("expected float32 (5), found float32 (5, 2)");
       assertThat(c.largestDifference()).isInfinite();
-      assertThatThrownBy(c::orThrow).isInstanceOf(IllegalStateException.class).hasMessageContaining("FAILED expected float32 (5)");
+      assertThatThrownBy(c::orThrow)
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("FAILED expected float32 (5)");
       assertThat(other.compare(session, 1e-2, sizes.subList(0, 2)).passed()).isTrue();
     }
   }

@@ -42,7 +42,13 @@ final class TestBlock extends AbstractBlock {
   }
 
   TestBlock with(String name, NDArray array) {
-    Parameter p = addParameter(Parameter.builder().setName(name).setType(Parameter.Type.OTHER).optArray(array).build());
+    Parameter p =
+        addParameter(
+            Parameter.builder()
+                .setName(name)
+                .setType(Parameter.Type.OTHER)
+                .optArray(array)
+                .build());
     own.put(name, p);
     return this;
   }
@@ -58,7 +64,10 @@ final class TestBlock extends AbstractBlock {
 
   @Override
   protected NDList forwardInternal(
-      ParameterStore store, NDList inputs, boolean training, @Nullable PairList<String, Object> params) {
+      ParameterStore store,
+      NDList inputs,
+      boolean training,
+      @Nullable PairList<String, Object> params) {
     Parts parts =
         new Parts() {
           @Override

@@ -40,12 +40,14 @@ class TransformerTest {
               NDArray ids = in.get(0);
               long b = ids.getShape().get(0);
               long s = ids.getShape().get(1);
-              NDArray x = embed(p.parameter("word"), ids).add(p.parameter("position").get("0:{}", s));
+              NDArray x =
+                  embed(p.parameter("word"), ids).add(p.parameter("position").get("0:{}", s));
               x = norm(p, "start", x);
               NDArray seen = in.get(1).toType(DataType.FLOAT32, false).reshape(b, 1, 1, s);
               NDArray bias = Scalars.mul(seen.sub(1), 3.4e38);
               for (int l = 0; l < layers; l++) {
-                try (Scope scope = Scope.open()) { // frees what is made in a layer, which a trace must survive
+                try (Scope scope =
+                    Scope.open()) { // frees what is made in a layer, which a trace must survive
                   x = scope.keep(layer(p, "layer" + l + ".", x, bias));
                 }
               }
@@ -75,10 +77,18 @@ class TransformerTest {
   }
 
   private static NDArray layer(TestBlock.Parts p, String prefix, NDArray x, NDArray bias) {
-    NDArray attended = Attention.of(heads(linear(p, prefix + "q", x)), heads(linear(p, prefix + "k", x)), heads(linear(p, prefix + "v", x)), bias);
+    NDArray attended =
+        Attention.of(
+            heads(linear(p, prefix + "q", x)),
+            heads(linear(p, prefix + "k", x)),
+            heads(linear(p, prefix + "v", x)),
+            bias);
     NDArray merged = attended.transpose(0, 2, 1, 3).reshape(x.getShape());
     NDArray y = norm(p, prefix + "n1", linear(p, prefix + "o", merged).add(x));
-    return norm(p, prefix + "n2", linear(p, prefix + "down", Activation.gelu(linear(p, prefix + "up", y))).add(y));
+    return norm(
+        p,
+        prefix + "n2",
+        linear(p, prefix + "down", Activation.gelu(linear(p, prefix + "up", y))).add(y));
   }
 
   private static NDArray heads(NDArray x) {
@@ -91,16 +101,23 @@ class TransformerTest {
   }
 
   private static NDArray linear(TestBlock.Parts p, String name, NDArray x) {
-    return x.getNDArrayInternal().linear(x, p.parameter(name + ".weight"), p.parameter(name + ".bias")).get(0);
+    return x.getNDArrayInternal()
+        .linear(x, p.parameter(name + ".weight"), p.parameter(name + ".bias"))
+        .get(0);
   }
 
   private static NDArray norm(TestBlock.Parts p, String name, NDArray x) {
-    return x.getNDArrayInternal().layerNorm(x, new Shape(WIDTH), p.parameter(name + ".weight"), p.parameter(name + ".bias"), 1e-5f).get(0);
+    return x.getNDArrayInternal()
+        .layerNorm(
+            x, new Shape(WIDTH), p.parameter(name + ".weight"), p.parameter(name + ".bias"), 1e-5f)
+        .get(0);
   }
 
   private GraphExport export(TestBlock block) {
     return GraphExport.of(block)
-        .inputs(Input.ids("input_ids", VOCABULARY, "batch", "sequence"), Input.mask("attention_mask", "batch", "sequence"))
+        .inputs(
+            Input.ids("input_ids", VOCABULARY, "batch", "sequence"),
+            Input.mask("attention_mask", "batch", "sequence"))
         .outputs("last_hidden_state", "pooled");
   }
 
@@ -132,7 +149,9 @@ class TransformerTest {
                   Map.entry("Cast", 1),
                   Map.entry("Sub", 1),
                   Map.entry("Mul", 3), // mask, scores of 2 layers
-                  Map.entry("Add", 1 + 2 * (1 + 6 + 2) + 1), // positions; scores, biases, residuals; pooler
+                  Map.entry(
+                      "Add",
+                      1 + 2 * (1 + 6 + 2) + 1), // positions; scores, biases, residuals; pooler
                   Map.entry("LayerNormalization", 5),
                   Map.entry("MatMul", 2 * 8 + 1),
                   Map.entry("Reshape", 1 + 2 * 4),
@@ -142,9 +161,15 @@ class TransformerTest {
                   Map.entry("Tanh", 1)));
       assertThat(graph.opset()).isEqualTo(20);
       assertThat(graph.irVersion()).isEqualTo(9);
-      assertThat(graph.inputs()).extracting(GraphValue::dims).containsExactly(List.of("batch", "sequence"), List.of("batch", "sequence"));
-      assertThat(graph.outputs()).extracting(GraphValue::dims).containsExactly(List.of("batch", "sequence", "8"), List.of("batch", "8"));
-      assertThat(graph.initializers()).extracting(Initializer::name).contains("word", "layer0.q.weight", "layer1.n2.bias");
+      assertThat(graph.inputs())
+          .extracting(GraphValue::dims)
+          .containsExactly(List.of("batch", "sequence"), List.of("batch", "sequence"));
+      assertThat(graph.outputs())
+          .extracting(GraphValue::dims)
+          .containsExactly(List.of("batch", "sequence", "8"), List.of("batch", "8"));
+      assertThat(graph.initializers())
+          .extracting(Initializer::name)
+          .contains("word", "layer0.q.weight", "layer1.n2.bias");
     }
   }
 
@@ -159,11 +184,17 @@ class TransformerTest {
               NDArray past = in.get(2);
               NDManager m = x.getManager();
               NDArray all = past.concat(x, 1); // [B, past + S, W]
-              NDArray q = m.arange((int) (total - s), (int) total, 1, DataType.INT64).reshape(1, s, 1);
+              NDArray q =
+                  m.arange((int) (total - s), (int) total, 1, DataType.INT64).reshape(1, s, 1);
               NDArray k = m.arange(0, (int) total, 1, DataType.INT64).reshape(1, 1, total);
               NDArray seen = k.lte(q).logicalAnd(in.get(1).reshape(-1, 1, total).gt(0));
               NDArray bias = seen.logicalNot().toType(DataType.FLOAT32, false).mul(-1e9f);
-              NDArray y = x.matMul(all.transpose(0, 2, 1)).div((float) Math.sqrt(WIDTH)).add(bias).softmax(-1).matMul(all);
+              NDArray y =
+                  x.matMul(all.transpose(0, 2, 1))
+                      .div((float) Math.sqrt(WIDTH))
+                      .add(bias)
+                      .softmax(-1)
+                      .matMul(all);
               return new NDList(y.matMul(p.parameter("word").transpose()), all, y.get(":, -1"));
             });
     block.with(manager, "word", VOCABULARY, WIDTH);
@@ -171,7 +202,8 @@ class TransformerTest {
         GraphExport.of(block)
             .inputs(
                 Input.ids("input_ids", VOCABULARY, "batch", "sequence"),
-                Input.mask("attention_mask", "batch", "total = past + sequence").sampled(Sample.leftMask()),
+                Input.mask("attention_mask", "batch", "total = past + sequence")
+                    .sampled(Sample.leftMask()),
                 Input.floats("past_states", "batch", "past", WIDTH))
             .outputs("logits", "states", "last");
     Comparison c =
@@ -186,9 +218,14 @@ class TransformerTest {
     assertThat(c.passed()).as(c::toString).isTrue();
     try (OnnxGraph graph = export.trace()) {
       assertThat(graph.outputs().get(1).dims()).containsExactly("batch", "total", "8");
-      List<OnnxNode> shapes = graph.nodes().stream().filter(n -> n.operator().equals("Shape")).toList();
-      assertThat(shapes).extracting(n -> n.inputs().get(0) + n.attributes().get("start")).containsExactlyInAnyOrder("past_states1", "attention_mask1");
-      assertThat(graph.initializers()).filteredOn(i -> i.shape().size() == VOCABULARY * WIDTH).hasSize(2);
+      List<OnnxNode> shapes =
+          graph.nodes().stream().filter(n -> n.operator().equals("Shape")).toList();
+      assertThat(shapes)
+          .extracting(n -> n.inputs().get(0) + n.attributes().get("start"))
+          .containsExactlyInAnyOrder("past_states1", "attention_mask1");
+      assertThat(graph.initializers())
+          .filteredOn(i -> i.shape().size() == VOCABULARY * WIDTH)
+          .hasSize(2);
     }
   }
 }
