@@ -68,7 +68,8 @@ final class Alignment {
             + grid.describe(t)
             + ": "
             + there
-            + "\nfix: compute the same operations whatever the sizes, or give the dimension a fixed size");
+            + "\nfix: compute the same operations whatever the sizes, or give the dimension a "
+            + "fixed size");
   }
 
   private static String describe(Node n) {

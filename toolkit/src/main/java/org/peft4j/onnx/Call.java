@@ -132,11 +132,14 @@ final class Call {
                                   && f.getMethodName().equals("from")));
       throw new ExportException(
           foreign
-              ? "an array from outside the forward is the receiver of an operation on a traced one, which would make a constant of it\nat: "
+              ? "an array from outside the forward is the receiver of an operation on a traced "
+                  + "one, which would make a constant of it\nat: "
                   + CallSite.here()
-                  + "\nfix: take it through ParameterStore.getValue, or make it the argument instead of the receiver"
+                  + "\nfix: take it through ParameterStore.getValue, or make it the argument "
+                  + "instead of the receiver"
               : operation()
-                  + ": the forward reads the values of an array that depends on an input, so the graph would depend on them\nat: "
+                  + ": the forward reads the values of an array that depends on an input, so "
+                  + "the graph would depend on them\nat: "
                   + CallSite.here()
                   + "\nfix: compute with arrays only");
     }

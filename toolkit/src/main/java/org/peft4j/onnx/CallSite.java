@@ -26,6 +26,7 @@ record CallSite(String text) {
               Reductions.class,
               Layout.class,
               Indexing.class,
+              Gathering.class,
               Neural.class,
               Recurrent.class,
               Creation.class)

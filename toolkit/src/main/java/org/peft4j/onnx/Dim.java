@@ -55,7 +55,8 @@ public record Dim(String label, SortedMap<String, Long> factors, long constant) 
       Matcher m = TERM.matcher(term.strip());
       if (!m.matches() || label.isEmpty()) {
         throw new IllegalArgumentException(
-            "cannot read a dimension\nexpected: a name, a number, or a sum of them such as \"past + sequence\"\nfound: \""
+            "cannot read a dimension\nexpected: a name, a number, or a sum of them such as "
+                + "\"past + sequence\"\nfound: \""
                 + text
                 + "\"");
       }

@@ -182,7 +182,8 @@ public final class GraphExport {
     } catch (RuntimeException e) {
       String hint =
           e instanceof ClassCastException
-              ? "\nfix: the forward uses the engine's own arrays; use NDArray's operations, or wrap it in Tracing.composite"
+              ? "\nfix: the forward uses the engine's own arrays; use NDArray's operations, or "
+                  + "wrap it in Tracing.composite"
               : "\nfix: if it does not take these sizes, say which it takes by GraphExport.traced";
       throw new ExportException(
           "the block's forward failed at "

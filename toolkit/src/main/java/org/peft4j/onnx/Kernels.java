@@ -14,8 +14,8 @@ final class Kernels {
 
   static {
     for (String op :
-        "Tan Asin Acos Atan Sinh Cosh Erf Softplus Softsign LeakyRelu Elu Selu Gelu Conv AveragePool LpPool"
-            .split(" ")) {
+        "Tan Asin Acos Atan Sinh Cosh Erf Softplus Softsign LeakyRelu Elu Selu Gelu Conv "
+            + "AveragePool LpPool".split(" ")) {
       detour(op, DataType.FLOAT64, DataType.FLOAT32);
     }
     for (String op : "Max Min Clip ArgMax ArgMin ReduceMax ReduceMin Relu".split(" ")) {

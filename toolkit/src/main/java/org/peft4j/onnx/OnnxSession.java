@@ -7,7 +7,6 @@ import ai.djl.ndarray.types.Shape;
 import ai.onnxruntime.NodeInfo;
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OnnxValue;
-import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
@@ -67,8 +66,7 @@ public final class OnnxSession implements AutoCloseable {
         options.setIntraOpNumThreads(threads);
       }
       return new OnnxSession(
-          file,
-          OrtEnvironment.getEnvironment().createSession(file.toAbsolutePath().toString(), options));
+          file, OnnxRuntime.environment().createSession(file.toAbsolutePath().toString(), options));
     } catch (OrtException e) {
       throw new IllegalArgumentException(
           "ONNX Runtime cannot load " + file + "\nfound: " + e.getMessage(), e);
@@ -148,7 +146,7 @@ public final class OnnxSession implements AutoCloseable {
     // an empty array has no address to give
     ByteBuffer bytes = array.size() == 0 ? ByteBuffer.allocateDirect(0) : Buffers.view(array);
     return OnnxTensor.createTensor(
-        OrtEnvironment.getEnvironment(),
+        OnnxRuntime.environment(),
         bytes,
         array.getShape().getShape(),
         Types.runtime(array.getDataType()));

@@ -127,11 +127,11 @@ final class Operators {
     // by index
     array("get", Indexing::get);
     array("set", Indexing::set);
-    array("gather", Indexing::gather);
-    array("gatherNd", Indexing::gatherNd);
-    array("take", Indexing::take);
-    array("scatter", Indexing::scatter);
-    array("oneHot", Indexing::oneHot);
+    array("gather", Gathering::gather);
+    array("gatherNd", Gathering::gatherNd);
+    array("take", Gathering::take);
+    array("scatter", Gathering::scatter);
+    array("oneHot", Gathering::oneHot);
 
     // layers
     internal("linear", Neural::linear);

@@ -32,7 +32,8 @@ final class ParameterNames {
             throw new ExportException(
                 "the parameter \""
                     + name
-                    + "\" has no values yet\nfix: initialize or load the block before it is exported");
+                    + "\" has no values yet\nfix: initialize or load the block before it is "
+                    + "exported");
           }
           String given = chosen == null ? name : chosen.apply(parameter);
           boolean first = byArray.putIfAbsent(parameter.getArray().getUid(), given) == null;

@@ -89,7 +89,8 @@ final class SymbolicIntegers {
               + at
               + "\nfound: "
               + alignment.table(n)
-              + "\nfix: give the dimension a fixed size, or compute with whole sums and products of sizes");
+              + "\nfix: give the dimension a fixed size, or compute with whole sums and "
+              + "products of sizes");
     }
     Ref direct = sources.get(symbol);
     return direct != null ? direct : computed(symbol, at);

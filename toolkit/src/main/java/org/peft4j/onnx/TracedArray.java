@@ -112,10 +112,12 @@ final class TracedArray implements InvocationHandler {
     if (!storage.exclusive()) {
       throw new ExportException(
           operation
-              + " writes to an input, a parameter, or an array that is a view or has views: a graph cannot write, and who shares the"
+              + " writes to an input, a parameter, or an array that is a view or has views: a "
+              + "graph cannot write, and who shares the"
               + " memory would not see it\nat: "
               + CallSite.here()
-              + "\nfix: use what the operation without a write returns, such as add instead of addi");
+              + "\nfix: use what the operation without a write returns, such as add instead of "
+              + "addi");
     }
   }
 

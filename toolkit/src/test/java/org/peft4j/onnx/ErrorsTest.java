@@ -47,8 +47,9 @@ class ErrorsTest {
 
   @Test
   void names_the_very_line() {
-    int line = new Throwable().getStackTrace()[0].getLineNumber() + 2;
-    assertThatThrownBy(() -> export(x -> x.fft(4).abs()).trace().close())
+    int line = new Throwable().getStackTrace()[0].getLineNumber() + 1;
+    GraphExport export = export(x -> x.fft(4).abs());
+    assertThatThrownBy(() -> export.trace().close())
         .hasMessageContaining("NDArray.fft")
         .hasMessageContaining("at: ErrorsTest.java:" + line + "\n")
         .hasMessageContaining("operator table");

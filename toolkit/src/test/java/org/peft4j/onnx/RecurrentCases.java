@@ -5,21 +5,15 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.recurrent.RNN;
-import java.util.function.Function;
 import org.peft4j.tensor.Seed;
 
 /** Recurrent layers of 3 inputs and 4 units. */
-final class RecurrentCases {
+final class RecurrentCases extends OperatorCases {
   private static final int IN = 3;
   private static final long UNITS = 4;
 
-  private RecurrentCases() {}
-
-  interface Add {
-    void add(String method, String title, Function<NDList, NDList> call, Input... inputs);
-  }
-
-  static void add(Add add) {
+  @Override
+  void add() {
     for (int layers : new int[] {1, 2}) {
       for (boolean both : new boolean[] {false, true}) {
         for (boolean batchFirst : new boolean[] {false, true}) {
@@ -31,7 +25,7 @@ final class RecurrentCases {
           Input x = batchFirst ? Input.floats("x", "n", 5, IN) : Input.floats("x", 5, "n", IN);
           Input h = Input.floats("h", layers * (both ? 2 : 1), "n", UNITS);
           Input c = Input.floats("c", layers * (both ? 2 : 1), "n", UNITS);
-          add.add(
+          lists(
               "NDArrayEx.lstm",
               title,
               a ->
@@ -50,7 +44,7 @@ final class RecurrentCases {
               x,
               h,
               c);
-          add.add(
+          lists(
               "NDArrayEx.gru",
               title,
               a ->
@@ -68,7 +62,7 @@ final class RecurrentCases {
                           batchFirst),
               x,
               h);
-          add.add(
+          lists(
               "NDArrayEx.rnn",
               title,
               a ->

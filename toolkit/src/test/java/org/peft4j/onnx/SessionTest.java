@@ -9,6 +9,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -72,7 +73,8 @@ class SessionTest {
               new GraphValue("count", DataType.INT64, List.of()));
       assertThat(session)
           .hasToString(
-              "m.onnx: [x float32[batch, 2], mask int64[batch, 2]] -> [shifted float32[batch, 2], count int64[]]");
+              "m.onnx: [x float32[batch, 2], mask int64[batch, 2]] -> [shifted float32[batch, "
+                  + "2], count int64[]]");
       NDArray x = manager.create(new float[] {1, 2, 3, 4, 5, 6}, new Shape(3, 2));
       Map<String, NDArray> y = session.run(manager, Map.of("x", x, "mask", longs(3, 2)));
       assertThat(y.keySet()).containsExactly("shifted", "count");
@@ -204,5 +206,35 @@ class SessionTest {
     assertThat(row.within(1e-4)).isTrue();
     assertThat(row.within(1e-5)).isFalse();
     assertThat(new Comparison.Row(Map.of(), "y", 5e-3, 0.01, 1, "").within(1e-4)).isFalse();
+  }
+
+  @Test
+  void starts_in_a_process_with_a_long_command_line() throws Exception {
+    String path =
+        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+    ProcessBuilder process =
+        new ProcessBuilder(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-Dlong=" + "x".repeat(20_000),
+            "-cp",
+            path,
+            "-Dfile=" + file,
+            Start.class.getName());
+    process.environment().remove("ORT_DISABLE_TELEMETRY");
+    Process started = process.redirectErrorStream(true).start();
+    String output = new String(started.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(started.waitFor()).as(output).isZero();
+    assertThat(output).contains("mask int64[batch, 2]");
+  }
+
+  /** What that process does. */
+  static final class Start {
+    private Start() {}
+
+    public static void main(String[] args) {
+      try (OnnxSession session = OnnxSession.load(Path.of(System.getProperty("file")), 1)) {
+        System.out.println(session);
+      }
+    }
   }
 }
