@@ -17,7 +17,8 @@ public final class Models {
   /**
    * Loads a model.
    *
-   * @param nameOrPath {@code minilm} (all-MiniLM-L6-v2, fetched from Maven Central on first use, 83 MB), or a Hugging Face directory
+   * @param nameOrPath {@code minilm} (all-MiniLM-L6-v2, fetched from Maven Central on first use, 83
+   *     MB), or a Hugging Face directory
    */
   public static Pretrained load(String nameOrPath) {
     if (Loader.names().contains(nameOrPath)) {
@@ -26,7 +27,12 @@ public final class Models {
     Path path = Path.of(nameOrPath);
     if (!Files.exists(path)) {
       throw new IllegalArgumentException(
-          "no model '" + nameOrPath + "'\nexpected: a directory, or one of the names " + Loader.names() + "\nfound: nothing at " + path.toAbsolutePath());
+          "no model '"
+              + nameOrPath
+              + "'\nexpected: a directory, or one of the names "
+              + Loader.names()
+              + "\nfound: nothing at "
+              + path.toAbsolutePath());
     }
     return load(path);
   }
@@ -44,7 +50,9 @@ public final class Models {
   static Objective objective(Pretrained model, Examples rows) {
     if (model.task() != Task.SEQUENCE_CLASSIFICATION) {
       throw new IllegalStateException(
-          "'" + model.name() + "' does not classify\nfix: Models.load(...).classify(data.labels()) gives it a head for that");
+          "'"
+              + model.name()
+              + "' does not classify\nfix: Models.load(...).classify(data.labels()) gives it a head for that");
     }
     return new TextClassification(rows, model.tokenizer(), model.labels());
   }

@@ -22,8 +22,8 @@ public final class Onnx {
   private Onnx() {}
 
   /**
-   * Writes a model as an ONNX graph with open batch and sequence sizes, weights named as Hugging Face names them. An adapted model is merged on the
-   * way. The file appears whole or not at all.
+   * Writes a model as an ONNX graph with open batch and sequence sizes, weights named as Hugging
+   * Face names them. An adapted model is merged on the way. The file appears whole or not at all.
    */
   public static Exported export(Pretrained model, Path file) {
     Config config = model.config();
@@ -42,7 +42,10 @@ public final class Onnx {
                       default -> Input.mask(name, "batch", "sequence");
                     })
             .toArray(Input[]::new);
-    return write(export(model, model.outputNames(), inputs).metadata(Map.of("model", model.name())), file, model);
+    return write(
+        export(model, model.outputNames(), inputs).metadata(Map.of("model", model.name())),
+        file,
+        model);
   }
 
   /** Merges the active adapters and writes the result, see {@link #export(Pretrained, Path)}. */
@@ -50,7 +53,10 @@ public final class Onnx {
     return export(model.merge(), file);
   }
 
-  /** Writes any DJL block that the tracer can record; the inputs are named and shaped by the caller, in the order of the block's. */
+  /**
+   * Writes any DJL block that the tracer can record; the inputs are named and shaped by the caller,
+   * in the order of the block's.
+   */
   public static Exported export(Block block, Path file, Input... inputs) {
     if (block instanceof Tuned tuned) {
       return export((Block) tuned.merge(), file, inputs);
@@ -93,7 +99,8 @@ public final class Onnx {
     @SuppressWarnings("UnusedVariable") // its weights must live as long as validate() can be called
     private final Block model;
 
-    private Exported(Path file, List<Path> files, GraphExport export, int nodes, int opset, Block model) {
+    private Exported(
+        Path file, List<Path> files, GraphExport export, int nodes, int opset, Block model) {
       this.file = file;
       this.files = List.copyOf(files);
       this.export = export;
@@ -139,7 +146,12 @@ public final class Onnx {
 
     @Override
     public String toString() {
-      return file + ": " + nodes + " nodes, opset " + opset + "; .validate() runs it against the model";
+      return file
+          + ": "
+          + nodes
+          + " nodes, opset "
+          + opset
+          + "; .validate() runs it against the model";
     }
   }
 }

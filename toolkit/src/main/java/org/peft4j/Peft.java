@@ -19,9 +19,10 @@ import org.peft4j.spi.Site;
 import org.peft4j.spi.Tuner;
 
 /**
- * Where everything starts: {@code Peft.lora(model).rank(8).targets("q", "v").apply()}. The model is one that {@link Models} loaded, any DJL
- * {@link Block} or {@link Model} whose parameters DJL sees, or a {@link Tuned} model that is to get another adapter ({@code
- * .named("b")}). Nothing happens before {@code apply()}; printing the expression tells what it would train.
+ * Where everything starts: {@code Peft.lora(model).rank(8).targets("q", "v").apply()}. The model is
+ * one that {@link Models} loaded, any DJL {@link Block} or {@link Model} whose parameters DJL sees,
+ * or a {@link Tuned} model that is to get another adapter ({@code .named("b")}). Nothing happens
+ * before {@code apply()}; printing the expression tells what it would train.
  */
 public final class Peft {
   private Peft() {}
@@ -67,7 +68,8 @@ public final class Peft {
   }
 
   /**
-   * Loads an adapter in Hugging Face PEFT's format onto its base model. If it was trained here with a new head, the base gets that head.
+   * Loads an adapter in Hugging Face PEFT's format onto its base model. If it was trained here with
+   * a new head, the base gets that head.
    *
    * @throws IllegalArgumentException that lists everything that does not fit
    */
@@ -118,7 +120,11 @@ public final class Peft {
       try {
         String name = model instanceof Pretrained p ? p.name() : model.getClass().getSimpleName();
         return String.format(
-            Locale.ROOT, "%s on %s: %s; .apply() attaches it", what, name, blueprint().count((Reparam) tuner, placement));
+            Locale.ROOT,
+            "%s on %s: %s; .apply() attaches it",
+            what,
+            name,
+            blueprint().count((Reparam) tuner, placement));
       } catch (IllegalArgumentException e) {
         return what + ": cannot be attached so: " + e.getMessage();
       }

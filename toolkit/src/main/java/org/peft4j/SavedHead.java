@@ -15,8 +15,9 @@ import org.peft4j.model.Pooling;
 import org.peft4j.model.Pretrained;
 
 /**
- * {@code peft4j.json} beside an adapter: the labels and the pooling of a head that the base model did not come with, for which Hugging Face's files have no
- * place. With it, the adapter loads onto the bare base.
+ * {@code peft4j.json} beside an adapter: the labels and the pooling of a head that the base model
+ * did not come with, for which Hugging Face's files have no place. With it, the adapter loads onto
+ * the bare base.
  */
 final class SavedHead {
   private static final String FILE = "peft4j.json";
@@ -34,11 +35,15 @@ final class SavedHead {
     try {
       AtomicFiles.writeString(dir.resolve(FILE), Json.format(entries) + "\n");
     } catch (IOException e) {
-      throw new UncheckedIOException(dir.resolve(FILE) + ": cannot be written: " + e.getMessage(), e);
+      throw new UncheckedIOException(
+          dir.resolve(FILE) + ": cannot be written: " + e.getMessage(), e);
     }
   }
 
-  /** The model with the head that the adapter in {@code dir} was trained with, if it does not classify already and the adapter says which. */
+  /**
+   * The model with the head that the adapter in {@code dir} was trained with, if it does not
+   * classify already and the adapter says which.
+   */
   static Pretrained restore(Pretrained model, Path dir) {
     Path file = dir.resolve(FILE);
     if (!model.labels().isEmpty() || !Files.exists(file)) {
@@ -46,10 +51,15 @@ final class SavedHead {
     }
     try {
       Map<String, @Nullable Object> entries = Json.read(file);
-      if (entries.get("labels") instanceof List<?> labels && entries.get("pooling") instanceof String pooling) {
-        return model.classify(labels.stream().map(String::valueOf).toList(), Pooling.valueOf(pooling.toUpperCase(Locale.ROOT)), 0);
+      if (entries.get("labels") instanceof List<?> labels
+          && entries.get("pooling") instanceof String pooling) {
+        return model.classify(
+            labels.stream().map(String::valueOf).toList(),
+            Pooling.valueOf(pooling.toUpperCase(Locale.ROOT)),
+            0);
       }
-      throw new IllegalArgumentException(file + "\nexpected: labels and pooling\nfound: " + entries.keySet());
+      throw new IllegalArgumentException(
+          file + "\nexpected: labels and pooling\nfound: " + entries.keySet());
     } catch (IOException e) {
       throw new UncheckedIOException(file + ": cannot be read: " + e.getMessage(), e);
     }

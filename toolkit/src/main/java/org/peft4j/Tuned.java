@@ -14,8 +14,8 @@ import org.peft4j.train.Objective;
 import org.peft4j.train.Training;
 
 /**
- * An adapted model: what {@code apply()} gives. It holds one or more named adapters, trains the active ones, and is a DJL block like any other.
- * Its base is never changed.
+ * An adapted model: what {@code apply()} gives. It holds one or more named adapters, trains the
+ * active ones, and is a DJL block like any other. Its base is never changed.
  */
 public final class Tuned extends PeftModel {
   private static final int EVALUATION_BATCH = 64;
@@ -51,7 +51,10 @@ public final class Tuned extends PeftModel {
     return Models.objective(model, rows);
   }
 
-  /** A new plain model with the active adapters in its weights. It shares the untouched tensors with the base; this model stays as it is. */
+  /**
+   * A new plain model with the active adapters in its weights. It shares the untouched tensors with
+   * the base; this model stays as it is.
+   */
   public Pretrained merge() {
     Merged merged = mergedBlock();
     Pretrained base = model;
@@ -63,7 +66,9 @@ public final class Tuned extends PeftModel {
     String task =
         model.task() == Task.SEQUENCE_CLASSIFICATION
             ? "SEQ_CLS"
-            : model.task() == Task.CAUSAL_LM ? "CAUSAL_LM" : model.config() == null ? null : "FEATURE_EXTRACTION";
+            : model.task() == Task.CAUSAL_LM
+                ? "CAUSAL_LM"
+                : model.config() == null ? null : "FEATURE_EXTRACTION";
     save(dir, model.config() == null ? null : model.name(), task);
     SavedHead.write(dir, model);
   }
@@ -121,5 +126,4 @@ public final class Tuned extends PeftModel {
     super.unmerge();
     return this;
   }
-
 }

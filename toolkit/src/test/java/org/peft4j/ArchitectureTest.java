@@ -52,9 +52,31 @@ class ArchitectureTest {
     TABLE.put("data", Set.of("text", "format", "tensor"));
     TABLE.put("adapter", Set.of("model", "reparam", "spi", "format", "tensor"));
     TABLE.put("train", Set.of("adapter", "data", "model", "spi", "format", "text", "tensor"));
-    TABLE.put("", Set.of("train", "adapter", "data", "model", "onnx", "reparam", "spi", "format", "text", "tensor"));
-    TABLE.put("notebook", Set.of("", "train", "adapter", "data", "model", "onnx", "reparam", "spi", "format", "text", "tensor"));
-    TABLE.put("cli", Set.of("", "notebook", "train", "adapter", "data", "model", "onnx", "reparam", "spi", "format", "text", "tensor"));
+    TABLE.put(
+        "",
+        Set.of(
+            "train", "adapter", "data", "model", "onnx", "reparam", "spi", "format", "text",
+            "tensor"));
+    TABLE.put(
+        "notebook",
+        Set.of(
+            "", "train", "adapter", "data", "model", "onnx", "reparam", "spi", "format", "text",
+            "tensor"));
+    TABLE.put(
+        "cli",
+        Set.of(
+            "",
+            "notebook",
+            "train",
+            "adapter",
+            "data",
+            "model",
+            "onnx",
+            "reparam",
+            "spi",
+            "format",
+            "text",
+            "tensor"));
   }
 
   @Test
@@ -68,7 +90,9 @@ class ArchitectureTest {
           .forEach(
               d -> {
                 JavaClass target = d.getTargetClass();
-                if (target.getPackageName().startsWith(ROOT) && !packageOf(target).equals(from) && !allowed.contains(packageOf(target))) {
+                if (target.getPackageName().startsWith(ROOT)
+                    && !packageOf(target).equals(from)
+                    && !allowed.contains(packageOf(target))) {
                   wrong.add(d.getDescription());
                 }
               });
@@ -83,10 +107,17 @@ class ArchitectureTest {
 
   @Test
   void packages_have_no_cycles() {
-    SlicesRuleDefinition.slices().matching("org.peft4j.(*)..").should().beFreeOfCycles().check(CLASSES);
+    SlicesRuleDefinition.slices()
+        .matching("org.peft4j.(*)..")
+        .should()
+        .beFreeOfCycles()
+        .check(CLASSES);
   }
 
-  /** DJL keeps the number of {@code x.mul(number)} in memory that is gone when the backward pass reads it; {@code tensor.Scalars} is the way. */
+  /**
+   * DJL keeps the number of {@code x.mul(number)} in memory that is gone when the backward pass
+   * reads it; {@code tensor.Scalars} is the way.
+   */
   @Test
   void gradients_never_pass_through_products_with_java_numbers() {
     DescribedPredicate<JavaAccess<?>> product =
@@ -95,11 +126,18 @@ class ArchitectureTest {
             access ->
                 access instanceof JavaMethodCall call
                     && call.getTargetOwner().isAssignableTo(NDArray.class)
-                    && Set.of("mul", "div", "pow", "mod", "maximum", "minimum").contains(call.getTarget().getName())
+                    && Set.of("mul", "div", "pow", "mod", "maximum", "minimum")
+                        .contains(call.getTarget().getName())
                     && call.getTarget().getRawParameterTypes().get(0).isEquivalentTo(Number.class));
     noClasses()
         .that()
-        .resideInAnyPackage("org.peft4j.reparam..", "org.peft4j.nn..", "org.peft4j.spi..", "org.peft4j.adapter..", "org.peft4j.model..", "org.peft4j.train..")
+        .resideInAnyPackage(
+            "org.peft4j.reparam..",
+            "org.peft4j.nn..",
+            "org.peft4j.spi..",
+            "org.peft4j.adapter..",
+            "org.peft4j.model..",
+            "org.peft4j.train..")
         .should()
         .accessTargetWhere(product)
         .check(CLASSES);
@@ -107,14 +145,46 @@ class ArchitectureTest {
 
   @Test
   void only_the_onnx_package_knows_protobuf_and_only_cli_knows_picocli() {
-    noClasses().that().resideOutsideOfPackages("org.peft4j.onnx..", "org.peft4j.format..").should().dependOnClassesThat().resideInAnyPackage("ai.onnx.proto..", "com.google.protobuf..").check(CLASSES);
-    noClasses().that().resideOutsideOfPackage("org.peft4j.cli..").should().dependOnClassesThat().resideInAnyPackage("picocli..").check(CLASSES);
-    noClasses().that().resideOutsideOfPackages("org.peft4j.notebook..", "org.peft4j.cli..").should().dependOnClassesThat().resideInAnyPackage("org.jfree..", "me.tongfei..", "java.awt..").check(CLASSES);
+    noClasses()
+        .that()
+        .resideOutsideOfPackages("org.peft4j.onnx..", "org.peft4j.format..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("ai.onnx.proto..", "com.google.protobuf..")
+        .check(CLASSES);
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("org.peft4j.cli..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("picocli..")
+        .check(CLASSES);
+    noClasses()
+        .that()
+        .resideOutsideOfPackages("org.peft4j.notebook..", "org.peft4j.cli..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("org.jfree..", "me.tongfei..", "java.awt..")
+        .check(CLASSES);
   }
 
   @Test
   void names_say_what_a_class_is() {
-    classes().should().haveSimpleNameNotEndingWith("Util").andShould().haveSimpleNameNotEndingWith("Utils").andShould().haveSimpleNameNotEndingWith("Helper").andShould().haveSimpleNameNotEndingWith("Impl").andShould().haveSimpleNameNotEndingWith("Manager").check(
-        CLASSES.that(DescribedPredicate.describe("ours, but for the traced NDManager", c -> !c.getSimpleName().equals("TracedManager"))));
+    classes()
+        .should()
+        .haveSimpleNameNotEndingWith("Util")
+        .andShould()
+        .haveSimpleNameNotEndingWith("Utils")
+        .andShould()
+        .haveSimpleNameNotEndingWith("Helper")
+        .andShould()
+        .haveSimpleNameNotEndingWith("Impl")
+        .andShould()
+        .haveSimpleNameNotEndingWith("Manager")
+        .check(
+            CLASSES.that(
+                DescribedPredicate.describe(
+                    "ours, but for the traced NDManager",
+                    c -> !c.getSimpleName().equals("TracedManager"))));
   }
 }

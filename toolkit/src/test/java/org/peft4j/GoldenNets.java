@@ -24,7 +24,10 @@ import org.peft4j.spi.Pass;
 import org.peft4j.spi.Paths;
 import org.peft4j.tensor.Buffers;
 
-/** The small networks that the golden cases adapt beside the language models, of DJL's blocks and of ours. */
+/**
+ * The small networks that the golden cases adapt beside the language models, of DJL's blocks and of
+ * ours.
+ */
 final class GoldenNets {
   private GoldenNets() {}
 
@@ -77,7 +80,8 @@ final class GoldenNets {
     private final Block conv3 = addChildBlock("conv3", conv(8, 3, 1, 1, 2, true));
     private final Block head = addChildBlock("head", Linear.builder().setUnits(5).build());
 
-    private static Conv2d conv(int filters, int kernel, int stride, int padding, int groups, boolean bias) {
+    private static Conv2d conv(
+        int filters, int kernel, int stride, int padding, int groups, boolean bias) {
       return Conv2d.builder()
           .setFilters(filters)
           .setKernelShape(new Shape(kernel, kernel))
@@ -97,7 +101,8 @@ final class GoldenNets {
     }
 
     @Override
-    protected NDList forwardInternal(ParameterStore store, NDList in, boolean training, PairList<String, Object> p) {
+    protected NDList forwardInternal(
+        ParameterStore store, NDList in, boolean training, PairList<String, Object> p) {
       UnaryOperator<NDArray> relu = Activation::relu;
       NDArray x = relu.apply(run(conv1, store, in.get(0), training));
       x = relu.apply(run(conv2, store, x, training));
@@ -110,8 +115,14 @@ final class GoldenNets {
     private final Block conv1 =
         addChildBlock(
             "conv1",
-            Conv1d.builder().setFilters(8).setKernelShape(new Shape(5)).optStride(new Shape(2)).optPadding(new Shape(2)).build());
-    private final Block conv2 = addChildBlock("conv2", Conv1d.builder().setFilters(8).setKernelShape(new Shape(2)).build());
+            Conv1d.builder()
+                .setFilters(8)
+                .setKernelShape(new Shape(5))
+                .optStride(new Shape(2))
+                .optPadding(new Shape(2))
+                .build());
+    private final Block conv2 =
+        addChildBlock("conv2", Conv1d.builder().setFilters(8).setKernelShape(new Shape(2)).build());
     private final Block head = addChildBlock("head", Linear.builder().setUnits(4).build());
 
     @Override
@@ -122,7 +133,8 @@ final class GoldenNets {
     }
 
     @Override
-    protected NDList forwardInternal(ParameterStore store, NDList in, boolean training, PairList<String, Object> p) {
+    protected NDList forwardInternal(
+        ParameterStore store, NDList in, boolean training, PairList<String, Object> p) {
       NDArray x = Activation.relu(run(conv1, store, in.get(0), training));
       x = Activation.relu(run(conv2, store, x, training));
       return new NDList(run(head, store, x.mean(new int[] {2}), training));
@@ -138,7 +150,8 @@ final class GoldenNets {
     protected void initializeChildBlocks(NDManager m, DataType type, Shape... in) {}
 
     @Override
-    protected NDList forwardInternal(ParameterStore store, NDList in, boolean training, PairList<String, Object> p) {
+    protected NDList forwardInternal(
+        ParameterStore store, NDList in, boolean training, PairList<String, Object> p) {
       Pass pass = Pass.of(store, training);
       NDArray x = embedding.apply(pass, in.get(0)).mean(new int[] {1});
       return new NDList(head.apply(pass, hidden.apply(pass, x).tanh()));

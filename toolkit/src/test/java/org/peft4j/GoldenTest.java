@@ -30,8 +30,9 @@ import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Torch;
 
 /**
- * Adapters that Hugging Face PEFT wrote, loaded here: the outputs must be those it gave. The files are made by {@code src/test/python/golden.py}; the loop is
- * over its index, so a case that is not handled fails.
+ * Adapters that Hugging Face PEFT wrote, loaded here: the outputs must be those it gave. The files
+ * are made by {@code src/test/python/golden.py}; the loop is over its index, so a case that is not
+ * handled fails.
  */
 @Tag("fast")
 class GoldenTest {
@@ -39,7 +40,11 @@ class GoldenTest {
 
   /** Tensors that this project refuses on purpose, and the words in which it does. */
   private static final Map<String, String> REFUSED =
-      Map.of("conv/lora_groups", "does not fit", "llama_tied/lora_ensure_tying", "ensure_weight_tying");
+      Map.of(
+          "conv/lora_groups",
+          "does not fit",
+          "llama_tied/lora_ensure_tying",
+          "ensure_weight_tying");
 
   private static Path root() {
     try {
@@ -77,7 +82,12 @@ class GoldenTest {
   Stream<DynamicTest> every_case() throws IOException {
     Map<String, Object> bases = map(index().get("bases"));
     return ((List<?>) index().get("cases"))
-        .stream().map(GoldenTest::map).map(c -> DynamicTest.dynamicTest((String) c.get("id"), () -> check(c, map(bases.get(c.get("base"))))));
+        .stream()
+            .map(GoldenTest::map)
+            .map(
+                c ->
+                    DynamicTest.dynamicTest(
+                        (String) c.get("id"), () -> check(c, map(bases.get(c.get("base"))))));
   }
 
   private void check(Map<String, Object> c, Map<String, Object> base) throws IOException {
@@ -88,7 +98,8 @@ class GoldenTest {
       List<String> directories = strings(c.get("adapters"));
       Path first = ROOT.resolve(directories.get(0));
       if (REFUSED.containsKey(id)) {
-        assertThatThrownBy(() -> Peft.load(bench.model, first)).hasMessageContaining(REFUSED.get(id));
+        assertThatThrownBy(() -> Peft.load(bench.model, first))
+            .hasMessageContaining(REFUSED.get(id));
         return;
       }
       NDList plain = bench.run(bench.model);
@@ -103,11 +114,18 @@ class GoldenTest {
         assertThat(bench.distance(adapted, plain)).as("the adapter acts").isGreaterThan(1e-3);
 
         if ("fails".equals(c.get("merged"))) {
-          assertThatThrownBy(tuned::merge).isInstanceOf(IllegalStateException.class).hasMessageContaining("bias");
+          assertThatThrownBy(tuned::merge)
+              .isInstanceOf(IllegalStateException.class)
+              .hasMessageContaining("bias");
           return;
         }
         try (Pretrained merged = tuned.merge()) {
-          bench.compare(bench.run(merged), io, id.contains("rslora") ? "" : right, tolerance, id + ", merged");
+          bench.compare(
+              bench.run(merged),
+              io,
+              id.contains("rslora") ? "" : right,
+              tolerance,
+              id + ", merged");
         }
         tuned.mergeInPlace();
         bench.compare(bench.run(tuned), io, "", tolerance, id + ", merged in place");
@@ -121,7 +139,9 @@ class GoldenTest {
       if (c.containsKey("combination")) {
         combine(c, bench, io, tolerance);
       }
-      assertThat(bench.distance(bench.run(bench.model), plain)).as("the base is untouched").isZero();
+      assertThat(bench.distance(bench.run(bench.model), plain))
+          .as("the base is untouched")
+          .isZero();
     }
   }
 
@@ -133,7 +153,9 @@ class GoldenTest {
       NDList alone = bench.run(tuned);
       tuned.save(dir.resolve("once"), "base", null, "default");
       try (Tuned again = Peft.load(bench.model, dir.resolve("once"))) {
-        assertThat(bench.distance(bench.run(again), alone)).as(id + " saved and loaded").isLessThan(1e-6);
+        assertThat(bench.distance(bench.run(again), alone))
+            .as(id + " saved and loaded")
+            .isLessThan(1e-6);
         again.save(dir.resolve("twice"), "base", null, "default");
       }
       for (String file : List.of("adapter_config.json", "adapter_model.safetensors")) {
@@ -148,13 +170,16 @@ class GoldenTest {
     }
   }
 
-  private void combine(Map<String, Object> c, Bench bench, TensorSource io, double tolerance) throws IOException {
+  private void combine(Map<String, Object> c, Bench bench, TensorSource io, double tolerance)
+      throws IOException {
     Map<String, Object> how = map(c.get("combination"));
     Map<String, Map<String, Object>> cases = new LinkedHashMap<>();
     ((List<?>) index().get("cases")).forEach(o -> cases.put((String) map(o).get("id"), map(o)));
     List<String> of = strings(how.get("of"));
     List<?> weights = (List<?>) how.get("weights");
-    try (Tuned tuned = Peft.load(bench.model, ROOT.resolve(strings(cases.get(of.get(0)).get("adapters")).get(0)))) {
+    try (Tuned tuned =
+        Peft.load(
+            bench.model, ROOT.resolve(strings(cases.get(of.get(0)).get("adapters")).get(0)))) {
       Map<String, Double> named = new LinkedHashMap<>();
       named.put("default", ((Number) weights.get(0)).doubleValue());
       for (int i = 1; i < of.size(); i++) {
@@ -201,11 +226,15 @@ class GoldenTest {
       outputs = strings(facts.get("outputs"));
       masked = !"everywhere".equals(facts.get("compare"));
       io = Safetensors.open(dir.resolve("io.safetensors"));
-      model = facts.containsKey("model_type") ? Models.load(dir) : GoldenNets.load(name, dir.resolve("model.safetensors"), manager);
+      model =
+          facts.containsKey("model_type")
+              ? Models.load(dir)
+              : GoldenNets.load(name, dir.resolve("model.safetensors"), manager);
     }
 
     NDList run(Block block) {
-      List<String> names = new ArrayList<>(List.of("input_ids", "attention_mask", "token_type_ids", "x", "ids"));
+      List<String> names =
+          new ArrayList<>(List.of("input_ids", "attention_mask", "token_type_ids", "x", "ids"));
       names.retainAll(io.names());
       return Torch.inference(
           () -> {
@@ -215,19 +244,23 @@ class GoldenTest {
           });
     }
 
-    void compare(NDList actual, TensorSource expected, String suffix, double tolerance, String what) {
+    void compare(
+        NDList actual, TensorSource expected, String suffix, double tolerance, String what) {
       try (Scope scope = Scope.open()) {
         for (int i = 0; i < outputs.size(); i++) {
           if (!expected.names().contains(outputs.get(i) + suffix)) {
             assertThat(i).as(what + ": no " + outputs.get(i) + suffix).isPositive();
             continue;
           }
-          NDArray difference = actual.get(i).sub(expected.load(outputs.get(i) + suffix, manager)).abs();
+          NDArray difference =
+              actual.get(i).sub(expected.load(outputs.get(i) + suffix, manager)).abs();
           if (masked) {
             NDArray mask = io.load("attention_mask", manager).toType(DataType.FLOAT32, false);
             difference = difference.mul(mask.expandDims(2));
           }
-          assertThat(difference.max().getFloat()).as(what + ", " + outputs.get(i)).isLessThanOrEqualTo((float) tolerance);
+          assertThat(difference.max().getFloat())
+              .as(what + ", " + outputs.get(i))
+              .isLessThanOrEqualTo((float) tolerance);
         }
       }
     }
@@ -247,5 +280,4 @@ class GoldenTest {
       manager.close();
     }
   }
-
 }

@@ -24,7 +24,9 @@ import org.peft4j.tensor.Torch;
 class ThreadsTest {
   private static Pretrained base() {
     try {
-      return Models.load(Path.of(ThreadsTest.class.getResource("/golden/hf/base/bert/config.json").toURI()).getParent());
+      return Models.load(
+          Path.of(ThreadsTest.class.getResource("/golden/hf/base/bert/config.json").toURI())
+              .getParent());
     } catch (Exception e) {
       throw new IllegalStateException(e);
     }
@@ -65,7 +67,10 @@ class ThreadsTest {
         results.add(pool.submit(() -> answer(models.get(n % 3), n / 3 % 5)));
       }
       for (int i = 0; i < results.size(); i++) {
-        assertThat(results.get(i).get()).as("answer " + i).usingComparatorWithPrecision(1e-6f).containsExactly(expected.get(i % 3).get(i / 3 % 5));
+        assertThat(results.get(i).get())
+            .as("answer " + i)
+            .usingComparatorWithPrecision(1e-6f)
+            .containsExactly(expected.get(i % 3).get(i / 3 % 5));
       }
     } finally {
       pool.shutdown();

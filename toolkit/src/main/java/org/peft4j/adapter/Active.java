@@ -10,7 +10,10 @@ import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Frozen;
 import org.peft4j.spi.Reparam;
 
-/** Which adapters act, site by site: an immutable picture that a forward pass takes once, so that changing it never disturbs a running one. */
+/**
+ * Which adapters act, site by site: an immutable picture that a forward pass takes once, so that
+ * changing it never disturbs a running one.
+ */
 final class Active {
   /** An adapter at a site. */
   record Use(Adapter adapter, Attachment attachment) {
@@ -37,7 +40,8 @@ final class Active {
   /**
    * The given adapters together.
    *
-   * @throws IllegalArgumentException where two of them meet at a site and their effects do not simply add
+   * @throws IllegalArgumentException where two of them meet at a site and their effects do not
+   *     simply add
    */
   static Active of(List<Adapter> adapters) {
     Active out = new Active(adapters, new IdentityHashMap<>());
@@ -48,8 +52,13 @@ final class Active {
         at.add(new Use(adapter, a));
         if (at.size() > 1 && !at.stream().allMatch(u -> u.attachment().sums())) {
           throw new IllegalArgumentException(
-              "adapters '" + at.get(0).adapter().name + "' and '" + adapter.name + "' cannot be active together\nfound: both change "
-                  + a.site().path() + ", and their effects do not simply add (whole modules, biases, or a method that is no sum)"
+              "adapters '"
+                  + at.get(0).adapter().name
+                  + "' and '"
+                  + adapter.name
+                  + "' cannot be active together\nfound: both change "
+                  + a.site().path()
+                  + ", and their effects do not simply add (whole modules, biases, or a method that is no sum)"
                   + "\nfix: use one at a time, or combine(...) them into one");
         }
         key.parameters().forEach(p -> out.holders.put(p, key));

@@ -28,7 +28,12 @@ final class Adapter {
   boolean scheduleRan;
 
   Adapter(
-      String name, Reparam reparam, Placement placement, long seed, Map<String, Tensor> shared, Map<Site, Attachment> attachments) {
+      String name,
+      Reparam reparam,
+      Placement placement,
+      long seed,
+      Map<String, Tensor> shared,
+      Map<Site, Attachment> attachments) {
     this.name = name;
     this.reparam = reparam;
     this.placement = placement;
@@ -100,6 +105,9 @@ final class Adapter {
   }
 
   long trainable() {
-    return tensors().values().stream().filter(Tensor::trained).mapToLong(t -> t.entry().shape().size()).sum();
+    return tensors().values().stream()
+        .filter(Tensor::trained)
+        .mapToLong(t -> t.entry().shape().size())
+        .sum();
   }
 }

@@ -44,20 +44,29 @@ final class AdapterBuilder {
         () -> {
           try (Scope scope = Scope.open();
               NDManager temporary = owner.newSubManager()) {
-            return allocate(name, reparam, placement, matched, Seed.of(seed).at("init"), seed, temporary);
+            return allocate(
+                name, reparam, placement, matched, Seed.of(seed).at("init"), seed, temporary);
           }
         });
   }
 
   private Adapter allocate(
-      String name, Reparam reparam, Placement placement, List<Site> matched, Seed seed, long seedNumber, NDManager temporary) {
+      String name,
+      Reparam reparam,
+      Placement placement,
+      List<Site> matched,
+      Seed seed,
+      long seedNumber,
+      NDManager temporary) {
     Pass plain = Pass.of(new ParameterStore(temporary, false), false);
     Declaration sharedTheta = new Declaration();
     reparam.declareShared(matched, sharedTheta);
     Map<String, Tensor> shared = new LinkedHashMap<>();
     Map<String, Object> memo = new HashMap<>();
     for (Declaration.Entry e : sharedTheta.entries()) {
-      shared.put(e.name(), make(e, new Context(temporary, seed.at(e.name()), matched.get(0).frozen(), plain, memo)));
+      shared.put(
+          e.name(),
+          make(e, new Context(temporary, seed.at(e.name()), matched.get(0).frozen(), plain, memo)));
     }
     Map<Site, Attachment> attachments = new LinkedHashMap<>();
     Map<Site, Reparam> plan = reparam.plan(matched);
@@ -68,15 +77,25 @@ final class AdapterBuilder {
       boolean trainsBias =
           site.hasBias()
               && !whole.contains(site)
-              && (placement.bias() == Placement.Bias.ALL || (placement.bias() == Placement.Bias.LORA_ONLY && here != null));
+              && (placement.bias() == Placement.Bias.ALL
+                  || (placement.bias() == Placement.Bias.LORA_ONLY && here != null));
       if (whole.contains(site)) {
         attachments.put(site, attach(site, new Full(), shared, seed, plain, temporary, false));
       } else if (here != null) {
-        attachments.put(site, attach(site, here, shared, seed, plain, temporary, trainsBias && !(here instanceof Full)));
+        attachments.put(
+            site,
+            attach(
+                site, here, shared, seed, plain, temporary, trainsBias && !(here instanceof Full)));
       } else if (trainsBias) {
         Tensor bias = bias(site, plain);
         attachments.put(
-            site, new Attachment(site, null, Map.of(), bias, new Attachment.Rebiased(site.frozen(), bias.parameter())));
+            site,
+            new Attachment(
+                site,
+                null,
+                Map.of(),
+                bias,
+                new Attachment.Rebiased(site.frozen(), bias.parameter())));
       }
     }
     if (reparam instanceof Full) {
@@ -91,7 +110,8 @@ final class AdapterBuilder {
       if (site.tiedTo() != null && !attachments.containsKey(site)) {
         for (Attachment owner : List.copyOf(attachments.values())) {
           if (owner.site().frozen() == site.tiedTo()) {
-            attachments.put(site, new Attachment(site, owner.reparam(), owner.tensors(), null, site.frozen()));
+            attachments.put(
+                site, new Attachment(site, owner.reparam(), owner.tensors(), null, site.frozen()));
           }
         }
       }
@@ -99,14 +119,21 @@ final class AdapterBuilder {
   }
 
   private Attachment attach(
-      Site site, Reparam reparam, Map<String, Tensor> shared, Seed seed, Pass plain, NDManager temporary, boolean trainsBias) {
+      Site site,
+      Reparam reparam,
+      Map<String, Tensor> shared,
+      Seed seed,
+      Pass plain,
+      NDManager temporary,
+      boolean trainsBias) {
     Declaration theta = new Declaration();
     reparam.declare(site, theta);
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     Map<String, Object> memo = new HashMap<>();
     Seed here = seed.at(site.path());
     for (Declaration.Entry e : theta.entries()) {
-      tensors.put(e.name(), make(e, new Context(temporary, here.at(e.name()), site.frozen(), plain, memo)));
+      tensors.put(
+          e.name(), make(e, new Context(temporary, here.at(e.name()), site.frozen(), plain, memo)));
     }
     At at =
         new At(
@@ -122,7 +149,12 @@ final class AdapterBuilder {
     Frozen base = site.frozen();
     if (shifted != null) {
       Parameter original = site.frozen().parameters().get(0);
-      Parameter weight = parameter(original.getName(), original.getType(), Scope.giveTo(owner, Buffers.copyOf(owner, shifted)), false);
+      Parameter weight =
+          parameter(
+              original.getName(),
+              original.getType(),
+              Scope.giveTo(owner, Buffers.copyOf(owner, shifted)),
+              false);
       List<Parameter> stored = site.frozen().parameters();
       base = new Dense(weight, stored.size() > 1 ? stored.get(1) : null, site.frozen().operation());
     }
@@ -137,16 +169,26 @@ final class AdapterBuilder {
   private Tensor bias(Site site, Pass plain) {
     NDArray b0 = Objects.requireNonNull(site.frozen().bias(plain));
     Declaration d = new Declaration().trained("bias", b0.getShape(), Init.ZEROS);
-    return new Tensor(d.entries().get(0), parameter("bias", Parameter.Type.BIAS, Scope.giveTo(owner, Buffers.copyOf(owner, b0)), true));
+    return new Tensor(
+        d.entries().get(0),
+        parameter(
+            "bias", Parameter.Type.BIAS, Scope.giveTo(owner, Buffers.copyOf(owner, b0)), true));
   }
 
   private Tensor make(Declaration.Entry entry, Context context) {
     NDArray value = entry.init().make(context, entry.shape());
     if (!value.getShape().equals(entry.shape())) {
-      throw new IllegalStateException(entry.name() + ": declared " + entry.shape() + ", made " + value.getShape());
+      throw new IllegalStateException(
+          entry.name() + ": declared " + entry.shape() + ", made " + value.getShape());
     }
     boolean trained = entry.role() == Declaration.Role.TRAINED;
-    return new Tensor(entry, parameter(entry.name().replace('.', '_'), Parameter.Type.OTHER, Scope.giveTo(owner, Buffers.copyOf(owner, value)), trained));
+    return new Tensor(
+        entry,
+        parameter(
+            entry.name().replace('.', '_'),
+            Parameter.Type.OTHER,
+            Scope.giveTo(owner, Buffers.copyOf(owner, value)),
+            trained));
   }
 
   /** A parameter around an array that has its owner. */
@@ -171,7 +213,8 @@ final class AdapterBuilder {
     return all.stream().filter(Tensor::trained).mapToLong(t -> t.entry().shape().size()).sum();
   }
 
-  private record Context(NDManager manager, Seed seed, Frozen frozen, Pass pass, Map<String, Object> memo)
+  private record Context(
+      NDManager manager, Seed seed, Frozen frozen, Pass pass, Map<String, Object> memo)
       implements Init.Context {
     @Override
     public NDArray w0() {

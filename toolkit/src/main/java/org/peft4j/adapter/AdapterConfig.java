@@ -19,9 +19,15 @@ import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
 
-/** {@code adapter_config.json} of Hugging Face PEFT: what all methods have in common; the rest is the method's own. */
+/**
+ * {@code adapter_config.json} of Hugging Face PEFT: what all methods have in common; the rest is
+ * the method's own.
+ */
 final class AdapterConfig {
-  /** Modules that Hugging Face adds to {@code modules_to_save} of every classifier, whether the model has them or not. */
+  /**
+   * Modules that Hugging Face adds to {@code modules_to_save} of every classifier, whether the
+   * model has them or not.
+   */
   private static final Set<String> USUAL_HEADS = Set.of("classifier", "score");
 
   private AdapterConfig() {}
@@ -36,7 +42,8 @@ final class AdapterConfig {
 
   record Read(Reparam reparam, Placement placement) {}
 
-  static void write(Path file, Adapter adapter, Reparam finished, List<Site> all, About about) throws IOException {
+  static void write(Path file, Adapter adapter, Reparam finished, List<Site> all, About about)
+      throws IOException {
     Map<String, @Nullable Object> c = new LinkedHashMap<>();
     c.put("auto_mapping", null);
     c.put("base_model_name_or_path", about.base());
@@ -46,10 +53,14 @@ final class AdapterConfig {
     c.put("inference_mode", true);
     c.put("layers_pattern", null);
     c.put("layers_to_transform", null);
-    c.put("modules_to_save", adapter.placement.modulesToSave().isEmpty() ? null : adapter.placement.modulesToSave());
+    c.put(
+        "modules_to_save",
+        adapter.placement.modulesToSave().isEmpty() ? null : adapter.placement.modulesToSave());
     c.put("peft_type", adapter.reparam.peftType());
     c.put("revision", null);
-    c.put("target_modules", names(adapter.adapted().stream().map(Attachment::site).toList(), all, adapter.placement));
+    c.put(
+        "target_modules",
+        names(adapter.adapted().stream().map(Attachment::site).toList(), all, adapter.placement));
     c.put("task_type", about.taskType());
     finished.toConfig().forEach((k, v) -> c.put(k, v == Entries.NULL ? null : widen(v)));
     // sorted as Hugging Face does it, but for patterns, in which the first match wins
@@ -60,7 +71,10 @@ final class AdapterConfig {
     return v instanceof Integer i ? (Object) i.longValue() : v;
   }
 
-  /** The shortest names whose reading by Hugging Face (equal, or the end at a dot) gives exactly these sites. */
+  /**
+   * The shortest names whose reading by Hugging Face (equal, or the end at a dot) gives exactly
+   * these sites.
+   */
   private static List<String> names(List<Site> adapted, List<Site> all, Placement placement) {
     Set<String> ends = new TreeSet<>();
     adapted.forEach(s -> ends.add(s.path().substring(s.path().lastIndexOf('.') + 1)));
@@ -68,7 +82,8 @@ final class AdapterConfig {
     placement.modulesToSave().forEach(m -> saved.addAll(Targets.modules(all, m)));
     Set<Site> hit = new LinkedHashSet<>();
     for (Site s : all) {
-      if (!saved.contains(s) && ends.stream().anyMatch(e -> s.path().equals(e) || s.path().endsWith("." + e))) {
+      if (!saved.contains(s)
+          && ends.stream().anyMatch(e -> s.path().equals(e) || s.path().endsWith("." + e))) {
         hit.add(s);
       }
     }
@@ -83,7 +98,8 @@ final class AdapterConfig {
     Entries c = new Entries(file.toString(), values);
     String type = c.textOrNull("peft_type");
     if (type == null) {
-      throw new IllegalArgumentException(file + ": no peft_type\nfix: this is not the configuration of an adapter");
+      throw new IllegalArgumentException(
+          file + ": no peft_type\nfix: this is not the configuration of an adapter");
     }
     Reparam reparam;
     Placement placement;
@@ -92,18 +108,31 @@ final class AdapterConfig {
       placement = placement(c, values, sites);
     } catch (IllegalArgumentException e) {
       String message = String.valueOf(e.getMessage());
-      throw message.startsWith(file.toString()) ? e : new IllegalArgumentException(file + ": " + message, e);
+      throw message.startsWith(file.toString())
+          ? e
+          : new IllegalArgumentException(file + ": " + message, e);
     }
     c.accept(
-        "auto_mapping", "base_model_name_or_path", "inference_mode", "peft_type", "peft_version", "revision", "task_type", "fan_in_fan_out");
+        "auto_mapping",
+        "base_model_name_or_path",
+        "inference_mode",
+        "peft_type",
+        "peft_version",
+        "revision",
+        "task_type",
+        "fan_in_fan_out");
     c.requireAllRead();
     return new Read(reparam, placement);
   }
 
-  private static Placement placement(Entries c, Map<String, @Nullable Object> values, List<Site> sites) {
+  private static Placement placement(
+      Entries c, Map<String, @Nullable Object> values, List<Site> sites) {
     List<String> targets = patterns(c, values, "target_modules");
     List<String> exclude = new ArrayList<>(patterns(c, values, "exclude_modules"));
-    exclude.removeIf(e -> !e.startsWith("regex:") && sites.stream().noneMatch(s -> s.path().equals(e) || s.path().endsWith("." + e)));
+    exclude.removeIf(
+        e ->
+            !e.startsWith("regex:")
+                && sites.stream().noneMatch(s -> s.path().equals(e) || s.path().endsWith("." + e)));
     Set<String> save = new LinkedHashSet<>();
     for (String m : c.texts("modules_to_save")) {
       save.addAll(endingIn(m, sites));
@@ -114,7 +143,10 @@ final class AdapterConfig {
     return new Placement(targets, exclude, layers, List.copyOf(save), Placement.Bias.of(bias));
   }
 
-  /** The modules that Hugging Face takes {@code name} for: those whose path ends in it, even within a word ({@code norm} in {@code layernorm}). */
+  /**
+   * The modules that Hugging Face takes {@code name} for: those whose path ends in it, even within
+   * a word ({@code norm} in {@code layernorm}).
+   */
   private static Set<String> endingIn(String name, List<Site> sites) {
     Set<String> modules = new LinkedHashSet<>();
     for (Site s : sites) {
@@ -133,8 +165,11 @@ final class AdapterConfig {
     return whole && !modules.isEmpty() ? Set.of(name) : modules;
   }
 
-  /** A list of names, each given so that it cannot be taken for a role; or one regular expression. */
-  private static List<String> patterns(Entries c, Map<String, @Nullable Object> values, String key) {
+  /**
+   * A list of names, each given so that it cannot be taken for a role; or one regular expression.
+   */
+  private static List<String> patterns(
+      Entries c, Map<String, @Nullable Object> values, String key) {
     if (values.get(key) instanceof String s) {
       c.accept(key);
       return List.of(s.equals("all-linear") ? s : "regex:" + s);

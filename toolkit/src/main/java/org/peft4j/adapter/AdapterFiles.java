@@ -26,8 +26,9 @@ import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Torch;
 
 /**
- * Hugging Face PEFT's adapter directories, both ways: {@code adapter_config.json} and {@code adapter_model.safetensors} (or an old {@code
- * adapter_model.bin}). Reading is strict: a tensor that is unknown, missing or misshapen is an error that lists all of them.
+ * Hugging Face PEFT's adapter directories, both ways: {@code adapter_config.json} and {@code
+ * adapter_model.safetensors} (or an old {@code adapter_model.bin}). Reading is strict: a tensor
+ * that is unknown, missing or misshapen is an error that lists all of them.
  */
 final class AdapterFiles {
   static final String CONFIG = "adapter_config.json";
@@ -38,13 +39,16 @@ final class AdapterFiles {
 
   private AdapterFiles() {}
 
-  // ---- writing -------------------------------------------------------------------------------------------------------------
+  // ---- writing
+  // -------------------------------------------------------------------------------------------------------------
 
   /** Writes one adapter. */
-  static void save(PeftModel model, Adapter adapter, Path dir, AdapterConfig.About about) throws IOException {
+  static void save(PeftModel model, Adapter adapter, Path dir, AdapterConfig.About about)
+      throws IOException {
     if (adapter.reparam.scheduled() && !adapter.scheduleRan && model.hasTrained()) {
       throw new IllegalStateException(
-          adapter.reparam.name() + ": its schedule never ran, so the ranks are not what it promises\nfix: train with fit(...), or call afterStep(n, total) after every update");
+          adapter.reparam.name()
+              + ": its schedule never ran, so the ranks are not what it promises\nfix: train with fit(...), or call afterStep(n, total) after every update");
     }
     Files.createDirectories(dir);
     try (Scope scope = Scope.open();
@@ -82,7 +86,10 @@ final class AdapterFiles {
           .forEach(
               (n, t) -> {
                 if (t.inFile()) {
-                  NDArray value = view == null ? t.parameter().getArray() : finished.at(a.site()).stored(view, n);
+                  NDArray value =
+                      view == null
+                          ? t.parameter().getArray()
+                          : finished.at(a.site()).stored(view, n);
                   out.put(MODEL + a.site().path() + "." + n, new Slot(n, value));
                 }
               });
@@ -98,14 +105,25 @@ final class AdapterFiles {
     return MODEL + a.site().path() + (a.reparam() == null ? ".bias" : ".base_layer.bias");
   }
 
-  // ---- reading -------------------------------------------------------------------------------------------------------------
+  // ---- reading
+  // -------------------------------------------------------------------------------------------------------------
 
-  /** Adds the adapter in {@code dir} to {@code model} under {@code name}; leaves no trace of it if anything does not fit. */
+  /**
+   * Adds the adapter in {@code dir} to {@code model} under {@code name}; leaves no trace of it if
+   * anything does not fit.
+   */
   static void load(PeftModel model, String name, Path dir, long seed) {
     if (!Files.exists(dir.resolve(CONFIG))) {
       throw new IllegalArgumentException(
-          dir + ": not an adapter directory\nexpected: " + CONFIG + " and " + TENSORS + "\nfound: "
-              + (Files.isDirectory(dir) ? "a folder without " + CONFIG : Files.exists(dir) ? "a file" : "nothing"));
+          dir
+              + ": not an adapter directory\nexpected: "
+              + CONFIG
+              + " and "
+              + TENSORS
+              + "\nfound: "
+              + (Files.isDirectory(dir)
+                  ? "a folder without " + CONFIG
+                  : Files.exists(dir) ? "a file" : "nothing"));
     }
     List<String> before = model.activeAdapters();
     boolean added = false;
@@ -141,7 +159,14 @@ final class AdapterFiles {
     if (Files.exists(dir.resolve(OLD_TENSORS))) {
       return TensorSource.open(dir.resolve(OLD_TENSORS));
     }
-    throw new IllegalArgumentException(dir + ": no weights\nexpected: " + TENSORS + " (or an old " + OLD_TENSORS + ")\nfound: only " + CONFIG);
+    throw new IllegalArgumentException(
+        dir
+            + ": no weights\nexpected: "
+            + TENSORS
+            + " (or an old "
+            + OLD_TENSORS
+            + ")\nfound: only "
+            + CONFIG);
   }
 
   private static void fill(PeftModel model, Adapter adapter, TensorSource source, Path dir) {
@@ -175,7 +200,12 @@ final class AdapterFiles {
           }
           unknown.remove(key);
           if (!source.info(key).shape().equals(tensor.entry().shape())) {
-            problems.add(key + ": expected " + tensor.entry().shape() + ", found " + source.info(key).shape());
+            problems.add(
+                key
+                    + ": expected "
+                    + tensor.entry().shape()
+                    + ", found "
+                    + source.info(key).shape());
           } else {
             found.put(tensor, key);
           }
@@ -184,8 +214,11 @@ final class AdapterFiles {
     unknown.stream().map(extras::problem).filter(Objects::nonNull).forEach(problems::add);
     if (!problems.isEmpty()) {
       throw new IllegalArgumentException(
-          dir + ": the adapter does not fit this model\n" + String.join("\n", problems)
-              + "\nfix: load it onto the model it was trained on" + hint(model));
+          dir
+              + ": the adapter does not fit this model\n"
+              + String.join("\n", problems)
+              + "\nfix: load it onto the model it was trained on"
+              + hint(model));
     }
     Torch.inference(
         () -> {
@@ -196,7 +229,9 @@ final class AdapterFiles {
 
   private static String hint(PeftModel model) {
     List<Site> sites = model.sites();
-    return sites.isEmpty() ? "" : "; this one has modules such as " + sites.get(Math.min(sites.size() - 1, 3)).path();
+    return sites.isEmpty()
+        ? ""
+        : "; this one has modules such as " + sites.get(Math.min(sites.size() - 1, 3)).path();
   }
 
   private static void copy(TensorSource source, String key, Tensor tensor) {
@@ -211,11 +246,20 @@ final class AdapterFiles {
     }
   }
 
-  /** The tensors that Hugging Face writes besides an adapter's own: copies of base weights. They are fine if they say the same as the base. */
+  /**
+   * The tensors that Hugging Face writes besides an adapter's own: copies of base weights. They are
+   * fine if they say the same as the base.
+   */
   private record KnownExtras(PeftModel model, TensorSource source) {
     @Nullable String problem(String key) {
-      String path = key.startsWith(MODEL) ? key.substring(MODEL.length()) : key.startsWith(ROOT) ? key.substring(ROOT.length()) : key;
-      String plain = path.replace(".base_layer.", ".").replace(".original_module.", ".").replaceAll("\\.modules_to_save\\.", ".");
+      String path =
+          key.startsWith(MODEL)
+              ? key.substring(MODEL.length())
+              : key.startsWith(ROOT) ? key.substring(ROOT.length()) : key;
+      String plain =
+          path.replace(".base_layer.", ".")
+              .replace(".original_module.", ".")
+              .replaceAll("\\.modules_to_save\\.", ".");
       boolean wrapped = !plain.equals(path);
       for (Site site : model.sites()) {
         boolean weight = plain.equals(site.path() + ".weight");
@@ -235,11 +279,17 @@ final class AdapterFiles {
         Pass plain = Pass.of(new ai.djl.training.ParameterStore(temporary, false), false);
         NDArray base = weight ? site.frozen().weight(plain) : site.frozen().bias(plain);
         if (base == null || !base.getShape().equals(source.info(key).shape())) {
-          return key + ": a base weight of another shape than this model's" + (base == null ? "" : " " + base.getShape());
+          return key
+              + ": a base weight of another shape than this model's"
+              + (base == null ? "" : " " + base.getShape());
         }
         NDArray value = source.load(key, temporary).toType(base.getDataType(), false);
         boolean same = value.sub(base).abs().max().toType(DataType.FLOAT64, false).getDouble() == 0;
-        return same ? null : key + ": a base weight that differs from this model's" + (wrapped ? "" : ", and the adapter does not train it");
+        return same
+            ? null
+            : key
+                + ": a base weight that differs from this model's"
+                + (wrapped ? "" : ", and the adapter does not train it");
       }
     }
   }

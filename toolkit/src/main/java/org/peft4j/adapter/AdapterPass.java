@@ -17,8 +17,8 @@ import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Seed;
 
 /**
- * The pass in which the active adapters act: our own blocks get the activation form, a foreign block that asks for its parameters gets the
- * weight form, computed once per pass.
+ * The pass in which the active adapters act: our own blocks get the activation form, a foreign
+ * block that asks for its parameters gets the weight form, computed once per pass.
  */
 final class AdapterPass extends Pass {
   private final Active active;
@@ -96,19 +96,27 @@ final class AdapterPass extends Pass {
   private Weight computeWeight(List<Active.Use> uses) {
     try (Scope scope = Scope.open()) {
       At first = at(uses.get(0));
-      Weight w = uses.get(0).attachment().reparam() == null ? new Weight(first.w0(), first.b0()) : uses.get(0).reparam().effective(first);
+      Weight w =
+          uses.get(0).attachment().reparam() == null
+              ? new Weight(first.w0(), first.b0())
+              : uses.get(0).reparam().effective(first);
       for (Active.Use use : uses.subList(1, uses.size())) {
         At at = at(use);
         Additive method = (Additive) use.reparam();
         NDArray db = method.biasDelta(at);
         NDArray b = w.bias();
-        w = new Weight(w.weight().add(method.delta(at)), db == null ? b : b == null ? db : b.add(db));
+        w =
+            new Weight(
+                w.weight().add(method.delta(at)), db == null ? b : b == null ? db : b.add(db));
       }
       return new Weight(hand(scope, w.weight()), w.bias() == null ? null : hand(scope, w.bias()));
     }
   }
 
-  /** Lets a result outlive the scope; a parameter's own array is not a result and stays with its owner. */
+  /**
+   * Lets a result outlive the scope; a parameter's own array is not a result and stays with its
+   * owner.
+   */
   private NDArray hand(Scope scope, NDArray array) {
     if (!active.isStored(array)) {
       scope.keep(array);

@@ -17,10 +17,15 @@ import org.peft4j.spi.Site;
  * @param reparam the method there, or null where only the bias is trained
  * @param tensors the method's tensors at this site, by name
  * @param bias the trained bias that stands in for b0, or null
- * @param base what the method works on: the site's own weight, or what the method's {@code shift} made of it, with the trained bias
+ * @param base what the method works on: the site's own weight, or what the method's {@code shift}
+ *     made of it, with the trained bias
  */
 record Attachment(
-    Site site, @Nullable Reparam reparam, Map<String, Tensor> tensors, @Nullable Tensor bias, Frozen base) {
+    Site site,
+    @Nullable Reparam reparam,
+    Map<String, Tensor> tensors,
+    @Nullable Tensor bias,
+    Frozen base) {
 
   /** Whether another adapter may act at the same site at the same time. */
   boolean sums() {

@@ -16,7 +16,10 @@ import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
 
-/** Where methods could act in a model, and what they would cost there: everything that is known before anything is allocated. */
+/**
+ * Where methods could act in a model, and what they would cost there: everything that is known
+ * before anything is allocated.
+ */
 public final class Blueprint {
   private static final List<String> EVERYTHING = List.of("regex:.*");
 
@@ -28,9 +31,10 @@ public final class Blueprint {
   /**
    * Looks through the blocks of {@code base}.
    *
-   * @param usualTargets what {@code targets} left out means; empty to guess: q and v where attention is found, else every linear and
-   *     convolutional layer
-   * @param newModules modules without trained weights (a new head): every adapter trains and saves them
+   * @param usualTargets what {@code targets} left out means; empty to guess: q and v where
+   *     attention is found, else every linear and convolutional layer
+   * @param newModules modules without trained weights (a new head): every adapter trains and saves
+   *     them
    */
   public Blueprint(Block base, List<String> usualTargets, List<String> newModules) {
     this.base = base;
@@ -46,13 +50,19 @@ public final class Blueprint {
 
   /** The sites that {@code reparam} would adapt. */
   public List<Site> match(Reparam reparam, Placement placement) {
-    List<Site> hit = Targets.match(sites, complete(placement), reparam.kinds(), reparam.name(), usual(reparam));
+    List<Site> hit =
+        Targets.match(sites, complete(placement), reparam.kinds(), reparam.name(), usual(reparam));
     return reparam instanceof Full ? withoutFollowers(hit) : hit;
   }
 
-  /** Trained as a whole, a tied tensor stays one: the site that owns it is trained, the other follows. */
+  /**
+   * Trained as a whole, a tied tensor stays one: the site that owns it is trained, the other
+   * follows.
+   */
   static List<Site> withoutFollowers(List<Site> hit) {
-    return hit.stream().filter(s -> s.tiedTo() == null || hit.stream().noneMatch(o -> o.frozen() == s.tiedTo())).toList();
+    return hit.stream()
+        .filter(s -> s.tiedTo() == null || hit.stream().noneMatch(o -> o.frozen() == s.tiedTo()))
+        .toList();
   }
 
   private List<String> usual(Reparam reparam) {
@@ -68,7 +78,10 @@ public final class Blueprint {
       return List.of("q", "v");
     }
     return sites.stream()
-        .filter(s -> reparam.kinds().contains(s.kind()) && (s.kind() == Kind.LINEAR || s.kind() == Kind.CONV))
+        .filter(
+            s ->
+                reparam.kinds().contains(s.kind())
+                    && (s.kind() == Kind.LINEAR || s.kind() == Kind.CONV))
         .map(Site::path)
         .toList();
   }
@@ -100,7 +113,12 @@ public final class Blueprint {
     @Override
     public String toString() {
       return String.format(
-          Locale.ROOT, "%,d sites, %,d parameters%s, %.2f %%", sites, adapted, whole == 0 ? "" : String.format(Locale.ROOT, " + %,d of whole modules", whole), percent());
+          Locale.ROOT,
+          "%,d sites, %,d parameters%s, %.2f %%",
+          sites,
+          adapted,
+          whole == 0 ? "" : String.format(Locale.ROOT, " + %,d of whole modules", whole),
+          percent());
     }
   }
 
@@ -122,7 +140,8 @@ public final class Blueprint {
       } else {
         adapted += here == null ? 0 : declared(here, site);
         boolean bias =
-            complete.bias() == Placement.Bias.ALL || (complete.bias() == Placement.Bias.LORA_ONLY && here != null);
+            complete.bias() == Placement.Bias.ALL
+                || (complete.bias() == Placement.Bias.LORA_ONLY && here != null);
         whole += bias && !(here instanceof Full) ? site.frozen().biasSize() : 0;
       }
     }

@@ -1,8 +1,9 @@
 package org.peft4j.adapter;
 
 /**
- * How several LoRAs become one, in Hugging Face's terms. {@link #cat} is exact; {@link #svd} is the best of its rank; the others act on A and B apart
- * (square roots of the weights on each), or, {@link #bySvd}, on the products, of which the SVD is then taken.
+ * How several LoRAs become one, in Hugging Face's terms. {@link #cat} is exact; {@link #svd} is the
+ * best of its rank; the others act on A and B apart (square roots of the weights on each), or,
+ * {@link #bySvd}, on the products, of which the SVD is then taken.
  *
  * @param rule what is done with the weighted tensors
  * @param products whether it is done with B A rather than with A and B
@@ -11,13 +12,17 @@ package org.peft4j.adapter;
  * @param rank of the result where it is free to choose; 0 for the largest of the ranks
  * @param seed of DARE's random pruning
  */
-public record Combination(Rule rule, boolean products, double density, boolean bySign, int rank, long seed) {
+public record Combination(
+    Rule rule, boolean products, double density, boolean bySign, int rank, long seed) {
   /** What is done with the weighted tensors. */
   public enum Rule {
     CAT,
     /** Weighted sum. */
     LINEAR,
-    /** Keep the largest entries of each, elect a sign per entry, average those that agree (arXiv 2306.01708). */
+    /**
+     * Keep the largest entries of each, elect a sign per entry, average those that agree (arXiv
+     * 2306.01708).
+     */
     TIES,
     /** Drop entries at random, scale up the rest, weighted sum (arXiv 2311.03099). */
     DARE_LINEAR,
@@ -40,12 +45,17 @@ public record Combination(Rule rule, boolean products, double density, boolean b
     return new Combination(rule, products, density, false, 0, 0);
   }
 
-  /** All the factors side by side: exactly the weighted sum of the effects, at the sum of the ranks. */
+  /**
+   * All the factors side by side: exactly the weighted sum of the effects, at the sum of the ranks.
+   */
   public static Combination cat() {
     return of(Rule.CAT, false, 1);
   }
 
-  /** Weighted sums of the A's and of the B's; ranks must be equal. Not the sum of the effects: products of different adapters mix in. */
+  /**
+   * Weighted sums of the A's and of the B's; ranks must be equal. Not the sum of the effects:
+   * products of different adapters mix in.
+   */
   public static Combination linear() {
     return of(Rule.LINEAR, false, 1);
   }

@@ -24,7 +24,10 @@ import org.peft4j.tensor.Seed;
 import org.peft4j.tensor.Svd;
 import org.peft4j.tensor.Torch;
 
-/** Makes one LoRA of several, as a {@link Combination} says. The result has alpha = rank, so that its scale is 1 whatever the others' were. */
+/**
+ * Makes one LoRA of several, as a {@link Combination} says. The result has alpha = rank, so that
+ * its scale is 1 whatever the others' were.
+ */
 final class Combiner {
   private final PeftModel model;
   private final Combination how;
@@ -35,12 +38,18 @@ final class Combiner {
     this.how = how;
     weights.forEach((name, w) -> this.weights.put(check(model.adapter(name), w), w));
     if (weights.isEmpty()) {
-      throw new IllegalArgumentException("combine: no adapters named\nthere are: " + model.adapters());
+      throw new IllegalArgumentException(
+          "combine: no adapters named\nthere are: " + model.adapters());
     }
-    long whole = this.weights.keySet().stream().filter(a -> a.attachments.size() > a.adapted().size()).count();
+    long whole =
+        this.weights.keySet().stream()
+            .filter(a -> a.attachments.size() > a.adapted().size())
+            .count();
     if (whole > 0) {
       throw new IllegalArgumentException(
-          "combine: an adapter that trains whole modules or biases (" + names(this.weights.keySet()) + ") cannot be combined\nfix: combine adapters without modulesToSave and bias");
+          "combine: an adapter that trains whole modules or biases ("
+              + names(this.weights.keySet())
+              + ") cannot be combined\nfix: combine adapters without modulesToSave and bias");
     }
   }
 
@@ -49,15 +58,23 @@ final class Combiner {
       throw new IllegalArgumentException("combine: the weight of '" + a.name + "' is " + weight);
     }
     if (!(a.reparam instanceof Lora lora)) {
-      throw new IllegalArgumentException("combine: '" + a.name + "' is no LoRA but " + a.reparam.name());
+      throw new IllegalArgumentException(
+          "combine: '" + a.name + "' is no LoRA but " + a.reparam.name());
     }
     if (lora.loraBias()) {
-      throw new IllegalArgumentException("combine: '" + a.name + "' has a bias of its own (lora_bias), which a combination would lose");
+      throw new IllegalArgumentException(
+          "combine: '"
+              + a.name
+              + "' has a bias of its own (lora_bias), which a combination would lose");
     }
     for (Attachment at : a.adapted()) {
       if (at.base() != at.site().frozen()) {
         throw new IllegalArgumentException(
-            "combine: '" + a.name + "' works on a shifted base (" + lora.init() + "), so its A and B are not its whole effect\nfix: merge it, or train with another init");
+            "combine: '"
+                + a.name
+                + "' works on a shifted base ("
+                + lora.init()
+                + "), so its A and B are not its whole effect\nfix: merge it, or train with another init");
       }
     }
     return a;
@@ -80,9 +97,16 @@ final class Combiner {
               factors.put(site, factors(site, plain, rank));
             }
             Lora lora = new Lora(rank, rank, 0, false, false, LoraInit.KAIMING, Map.of(), Map.of());
-            Placement where = Placement.DEFAULT.withTargets(factors.keySet().stream().map(s -> "regex:" + java.util.regex.Pattern.quote(s.path())).toList());
-            Adapter made = new AdapterBuilder(model.sites(), model.manager()).build(name, lora, where, List.copyOf(factors.keySet()), 0);
-            made.attachments.forEach((site, a) -> set(a, Objects.requireNonNull(factors.get(site))));
+            Placement where =
+                Placement.DEFAULT.withTargets(
+                    factors.keySet().stream()
+                        .map(s -> "regex:" + java.util.regex.Pattern.quote(s.path()))
+                        .toList());
+            Adapter made =
+                new AdapterBuilder(model.sites(), model.manager())
+                    .build(name, lora, where, List.copyOf(factors.keySet()), 0);
+            made.attachments.forEach(
+                (site, a) -> set(a, Objects.requireNonNull(factors.get(site))));
             return made;
           }
         });
@@ -119,10 +143,16 @@ final class Combiner {
     }
     if (how.needsEqualRanks() && ranks.stream().distinct().count() > 1) {
       throw new IllegalArgumentException(
-          "combine: " + how.rule() + " on A and B needs equal ranks\nfound: " + ranks + "\nfix: cat(), svd(), or the rule bySvd()");
+          "combine: "
+              + how.rule()
+              + " on A and B needs equal ranks\nfound: "
+              + ranks
+              + "\nfix: cat(), svd(), or the rule bySvd()");
     }
     int largest = ranks.stream().mapToInt(r -> r).max().orElseThrow();
-    return how.isCat() ? ranks.stream().mapToInt(r -> r).sum() : how.products() && how.rank() > 0 ? how.rank() : largest;
+    return how.isCat()
+        ? ranks.stream().mapToInt(r -> r).sum()
+        : how.products() && how.rank() > 0 ? how.rank() : largest;
   }
 
   private static void set(Attachment a, NDArray[] factors) {
@@ -170,14 +200,19 @@ final class Combiner {
     if (how.isCat()) {
       return concatenated(as, bs, scales, ranks, rank, out, in, m);
     }
-    List<Double> forA = scales.stream().map(w -> Math.signum(w == 0 ? 1 : w) * Math.sqrt(Math.abs(w))).toList();
+    List<Double> forA =
+        scales.stream().map(w -> Math.signum(w == 0 ? 1 : w) * Math.sqrt(Math.abs(w))).toList();
     List<Double> forB = scales.stream().map(w -> Math.sqrt(Math.abs(w))).toList();
     float[] a = TaskArithmetic.apply(how, as, forA, seed.at("A"));
     float[] b = TaskArithmetic.apply(how, bs, forB, seed.at("B"));
-    return new NDArray[] {Buffers.create(m, a, new Shape(rank, in)), Buffers.create(m, b, new Shape(out, rank))};
+    return new NDArray[] {
+      Buffers.create(m, a, new Shape(rank, in)), Buffers.create(m, b, new Shape(out, rank))
+    };
   }
 
-  /** The first directions of an SVD as B = U S and A = Vh; what the matrix does not have is zero. */
+  /**
+   * The first directions of an SVD as B = U S and A = Vh; what the matrix does not have is zero.
+   */
   private static NDArray[] cut(Svd svd, int rank, long out, long in, NDManager m) {
     int k = (int) Math.min(rank, svd.s().size());
     float[] u = svd.u().toFloatArray();
@@ -191,11 +226,20 @@ final class Combiner {
         b[i * rank + j] = u[i * s.length + j] * s[j];
       }
     }
-    return new NDArray[] {Buffers.create(m, a, new Shape(rank, in)), Buffers.create(m, b, new Shape(out, rank))};
+    return new NDArray[] {
+      Buffers.create(m, a, new Shape(rank, in)), Buffers.create(m, b, new Shape(out, rank))
+    };
   }
 
   private static NDArray[] concatenated(
-      List<float[]> as, List<float[]> bs, List<Double> scales, List<Integer> ranks, int rank, long out, long in, NDManager m) {
+      List<float[]> as,
+      List<float[]> bs,
+      List<Double> scales,
+      List<Integer> ranks,
+      int rank,
+      long out,
+      long in,
+      NDManager m) {
     float[] a = new float[(int) (rank * in)];
     float[] b = new float[(int) (out * rank)];
     int at = 0;
@@ -210,6 +254,8 @@ final class Combiner {
       }
       at += r;
     }
-    return new NDArray[] {Buffers.create(m, a, new Shape(rank, in)), Buffers.create(m, b, new Shape(out, rank))};
+    return new NDArray[] {
+      Buffers.create(m, a, new Shape(rank, in)), Buffers.create(m, b, new Shape(out, rank))
+    };
   }
 }

@@ -6,15 +6,22 @@ import java.nio.file.Path;
 import java.util.Locale;
 import org.peft4j.format.AtomicFiles;
 
-/** The README.md beside an adapter: what it is and how it is loaded, with the header that Hugging Face's hub reads. A card that is there stays. */
+/**
+ * The README.md beside an adapter: what it is and how it is loaded, with the header that Hugging
+ * Face's hub reads. A card that is there stays.
+ */
 final class ModelCard {
   private ModelCard() {}
 
-  static void write(Path file, Adapter adapter, PeftModel model, AdapterConfig.About about) throws IOException {
+  static void write(Path file, Adapter adapter, PeftModel model, AdapterConfig.About about)
+      throws IOException {
     if (Files.exists(file)) {
       return;
     }
-    StringBuilder s = new StringBuilder("---\nlibrary_name: peft\ntags:\n- ").append(adapter.reparam.name()).append("\n- peft4j\n");
+    StringBuilder s =
+        new StringBuilder("---\nlibrary_name: peft\ntags:\n- ")
+            .append(adapter.reparam.name())
+            .append("\n- peft4j\n");
     if (about.base() != null) {
       s.append("base_model: ").append(about.base()).append('\n');
     }

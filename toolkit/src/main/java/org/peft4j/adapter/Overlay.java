@@ -23,8 +23,9 @@ import org.peft4j.spi.Weight;
 import org.peft4j.tensor.Seed;
 
 /**
- * A block with some of its weights replaced: what merging makes. It mirrors the tree it was made from, shares the untouched tensors with it,
- * costs one look-up per weight, and can itself be adapted, merged and exported.
+ * A block with some of its weights replaced: what merging makes. It mirrors the tree it was made
+ * from, shares the untouched tensors with it, costs one look-up per weight, and can itself be
+ * adapted, merged and exported.
  */
 class Overlay extends AbstractBlock {
   private final Block inner;
@@ -53,7 +54,9 @@ class Overlay extends AbstractBlock {
     }
   }
 
-  /** {@code block} with these weights in place of its own; an overlay of an overlay is one overlay. */
+  /**
+   * {@code block} with these weights in place of its own; an overlay of an overlay is one overlay.
+   */
   static Overlay of(Block block, IdentityHashMap<Frozen, Frozen> weights) {
     IdentityHashMap<Parameter, Parameter> parameters = new IdentityHashMap<>();
     weights.forEach(
@@ -64,13 +67,15 @@ class Overlay extends AbstractBlock {
         });
     if (block instanceof Overlay below) {
       Replacements r = below.replacements;
-      return mirror(below.inner, new Replacements(after(r.frozen, weights), after(r.parameters, parameters)));
+      return mirror(
+          below.inner, new Replacements(after(r.frozen, weights), after(r.parameters, parameters)));
     }
     return mirror(block, new Replacements(weights, parameters));
   }
 
   /** The one map that does what {@code first} and then {@code second} do. */
-  private static <T> IdentityHashMap<T, T> after(IdentityHashMap<T, T> first, IdentityHashMap<T, T> second) {
+  private static <T> IdentityHashMap<T, T> after(
+      IdentityHashMap<T, T> first, IdentityHashMap<T, T> second) {
     IdentityHashMap<T, T> out = new IdentityHashMap<>(second);
     first.forEach(
         (from, to) -> {
@@ -81,7 +86,9 @@ class Overlay extends AbstractBlock {
   }
 
   private static Overlay mirror(Block block, Replacements replacements) {
-    return block instanceof Slotted slot ? new OfSlot(block, slot, replacements) : new Overlay(block, replacements);
+    return block instanceof Slotted slot
+        ? new OfSlot(block, slot, replacements)
+        : new Overlay(block, replacements);
   }
 
   /** The block whose computation this is, for asking about its type. */
@@ -100,7 +107,10 @@ class Overlay extends AbstractBlock {
 
   @Override
   protected NDList forwardInternal(
-      ParameterStore store, NDList inputs, boolean training, @Nullable PairList<String, Object> params) {
+      ParameterStore store,
+      NDList inputs,
+      boolean training,
+      @Nullable PairList<String, Object> params) {
     return inner.forward(new OverlayPass(store, training), inputs, training, params);
   }
 
@@ -142,7 +152,9 @@ class Overlay extends AbstractBlock {
     @Override
     public @Nullable Frozen tiedTo() {
       Frozen other = slot.tiedTo();
-      return other == null || frozen != slot.frozen() || super.replacements.of(other) != other ? null : other;
+      return other == null || frozen != slot.frozen() || super.replacements.of(other) != other
+          ? null
+          : other;
     }
 
     /** The weight's own parameters: a merged tied tensor is no longer the one it was tied to. */

@@ -29,7 +29,6 @@ import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Dense;
 import org.peft4j.spi.Frozen;
-import org.peft4j.spi.Pass;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
@@ -41,8 +40,9 @@ import org.peft4j.tensor.Seed;
 import org.peft4j.tensor.Torch;
 
 /**
- * A model with adapters. It is a DJL {@link Block}: its trainable parameters are those of the active adapters, so DJL's {@code Trainer},
- * {@code Predictor} and listeners work with it. The base is never changed; several of these may share one.
+ * A model with adapters. It is a DJL {@link Block}: its trainable parameters are those of the
+ * active adapters, so DJL's {@code Trainer}, {@code Predictor} and listeners work with it. The base
+ * is never changed; several of these may share one.
  *
  * <p>Closing it (or losing the last reference) frees the adapters, not the base.
  */
@@ -65,12 +65,14 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
    * Wraps {@code base}, freezing its parameters, without an adapter yet.
    *
    * @param usualTargets what {@code targets} left out means
-   * @param newModules modules of the base without trained weights (a new head): every adapter trains and saves them
+   * @param newModules modules of the base without trained weights (a new head): every adapter
+   *     trains and saves them
    */
   public PeftModel(Block base, List<String> usualTargets, List<String> newModules) {
     super((byte) 1);
     if (base instanceof PeftModel) {
-      throw new IllegalArgumentException("the model is adapted already\nfix: add another adapter to it with add(...), or merge() it first");
+      throw new IllegalArgumentException(
+          "the model is adapted already\nfix: add another adapter to it with add(...), or merge() it first");
     }
     this.base = base;
     this.blueprint = new Blueprint(base, usualTargets, newModules);
@@ -96,7 +98,8 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     return blueprint.sites();
   }
 
-  // ---- adapters ------------------------------------------------------------------------------------------------------------
+  // ---- adapters
+  // ------------------------------------------------------------------------------------------------------------
 
   /**
    * Adds an adapter and makes it the active one.
@@ -106,14 +109,21 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   public PeftModel add(String name, Reparam reparam, Placement placement, long seed) {
     requireNotMerged("add an adapter");
     if (adapters.containsKey(name)) {
-      throw new IllegalArgumentException("adapter '" + name + "' exists\nfix: delete it first, or choose another name");
+      throw new IllegalArgumentException(
+          "adapter '" + name + "' exists\nfix: delete it first, or choose another name");
     }
     if (name.isBlank() || name.contains("/") || name.contains("\\")) {
-      throw new IllegalArgumentException("adapter name: expected some text without slashes, found '" + name + "'");
+      throw new IllegalArgumentException(
+          "adapter name: expected some text without slashes, found '" + name + "'");
     }
     Adapter adapter =
         new AdapterBuilder(sites(), arena.manager())
-            .build(name, reparam, blueprint.complete(placement), blueprint.match(reparam, placement), seed);
+            .build(
+                name,
+                reparam,
+                blueprint.complete(placement),
+                blueprint.match(reparam, placement),
+                seed);
     adapters.put(name, adapter);
     use(name);
     return this;
@@ -194,7 +204,8 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   public PeftModel combine(String name, Map<String, Double> weights, Combination how) {
     requireNotMerged("combine adapters");
     if (adapters.containsKey(name)) {
-      throw new IllegalArgumentException("adapter '" + name + "' exists\nfix: delete it first, or choose another name");
+      throw new IllegalArgumentException(
+          "adapter '" + name + "' exists\nfix: delete it first, or choose another name");
     }
     put(new Combiner(this, weights, how).build(name));
     return this;
@@ -203,7 +214,8 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   final Adapter adapter(String name) {
     Adapter a = adapters.get(name);
     if (a == null) {
-      throw new IllegalArgumentException("no adapter '" + name + "'\nthere are: " + adapters.keySet());
+      throw new IllegalArgumentException(
+          "no adapter '" + name + "'\nthere are: " + adapters.keySet());
     }
     return a;
   }
@@ -217,11 +229,15 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     use(adapter.name);
   }
 
-  // ---- running -------------------------------------------------------------------------------------------------------------
+  // ---- running
+  // -------------------------------------------------------------------------------------------------------------
 
   @Override
   protected NDList forwardInternal(
-      ParameterStore store, NDList inputs, boolean training, @Nullable PairList<String, Object> params) {
+      ParameterStore store,
+      NDList inputs,
+      boolean training,
+      @Nullable PairList<String, Object> params) {
     try {
       long now = training ? step.getAndIncrement() : step.get();
       trained |= training;
@@ -238,12 +254,17 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     return new AdapterPass(store, training, snapshot, Seed.of(seed).at("step").at(now), owner);
   }
 
-  /** Sets the number that the next training pass draws its randomness from; it counts up by itself. */
+  /**
+   * Sets the number that the next training pass draws its randomness from; it counts up by itself.
+   */
   public final void atStep(long n) {
     step.set(n);
   }
 
-  /** The methods' own terms of the training loss, or null. To be called once per step, inside of the step's scope. */
+  /**
+   * The methods' own terms of the training loss, or null. To be called once per step, inside of the
+   * step's scope.
+   */
   public final @Nullable NDArray penalty(ParameterStore store, NDManager owner) {
     NDArray sum = null;
     for (Adapter a : active.adapters()) {
@@ -279,24 +300,31 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   public final Map<String, Parameter> trainable() {
     Map<String, Parameter> out = new LinkedHashMap<>();
     for (Adapter a : active.adapters()) {
-      a.tensors().forEach((n, t) -> {
-            if (t.trained()) {
-              out.put(a.name + ":" + n, t.parameter());
-            }
-          });
+      a.tensors()
+          .forEach(
+              (n, t) -> {
+                if (t.trained()) {
+                  out.put(a.name + ":" + n, t.parameter());
+                }
+              });
     }
     return out;
   }
 
-  /** Everything of the active adapters that training changes: trainable parameters and the methods' own state. */
+  /**
+   * Everything of the active adapters that training changes: trainable parameters and the methods'
+   * own state.
+   */
   public final Map<String, Parameter> state() {
     Map<String, Parameter> out = new LinkedHashMap<>();
     for (Adapter a : active.adapters()) {
-      a.tensors().forEach((n, t) -> {
-            if (t.trained() || t.entry().role() == org.peft4j.spi.Declaration.Role.STATE) {
-              out.put(a.name + ":" + n, t.parameter());
-            }
-          });
+      a.tensors()
+          .forEach(
+              (n, t) -> {
+                if (t.trained() || t.entry().role() == org.peft4j.spi.Declaration.Role.STATE) {
+                  out.put(a.name + ":" + n, t.parameter());
+                }
+              });
     }
     return out;
   }
@@ -313,9 +341,13 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     return a.reparam.learningRateScale(parts[1]);
   }
 
-  // ---- merging -------------------------------------------------------------------------------------------------------------
+  // ---- merging
+  // -------------------------------------------------------------------------------------------------------------
 
-  /** The base with the active adapters in its weights: a new block that shares the untouched tensors; this model stays as it is. */
+  /**
+   * The base with the active adapters in its weights: a new block that shares the untouched
+   * tensors; this model stays as it is.
+   */
   protected final Merged mergedBlock() {
     Arena memory = new Arena();
     return new Merged(Overlay.of(base, weights(memory.manager())), memory);
@@ -324,7 +356,10 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   /** A merged block and the memory of its merged weights, to be held by whoever uses the block. */
   protected record Merged(Block block, Arena memory) {}
 
-  /** Puts the active adapters into the weights that this model uses, at no cost per pass; the base keeps its own. */
+  /**
+   * Puts the active adapters into the weights that this model uses, at no cost per pass; the base
+   * keeps its own.
+   */
   public PeftModel mergeInPlace() {
     requireNotMerged("merge in place");
     active = active.with(weights(arena.manager()));
@@ -338,12 +373,15 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     }
     Active merged = active;
     use(activeAdapters(merged));
-    merged.frozen().forEach(f -> {
-          Frozen m = merged.merged(f);
-          if (m != null) {
-            m.parameters().forEach(Parameter::close);
-          }
-        });
+    merged
+        .frozen()
+        .forEach(
+            f -> {
+              Frozen m = merged.merged(f);
+              if (m != null) {
+                m.parameters().forEach(Parameter::close);
+              }
+            });
     return this;
   }
 
@@ -359,14 +397,20 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
 
   private IdentityHashMap<Frozen, Frozen> weights(NDManager owner) {
     if (active.adapters().isEmpty()) {
-      throw new IllegalStateException("merge: no adapter is active\nthere are: " + adapters.keySet());
+      throw new IllegalStateException(
+          "merge: no adapter is active\nthere are: " + adapters.keySet());
     }
     IdentityHashMap<Frozen, Frozen> out = new IdentityHashMap<>();
     IdentityHashMap<Frozen, Site> where = new IdentityHashMap<>();
     sites().forEach(s -> where.put(s.frozen(), s));
     try (NDManager temporary = arena.manager().newSubManager()) {
       AdapterPass pass =
-          new AdapterPass(new ParameterStore(temporary, false), false, active.with(new IdentityHashMap<>()), Seed.of(0), temporary);
+          new AdapterPass(
+              new ParameterStore(temporary, false),
+              false,
+              active.with(new IdentityHashMap<>()),
+              Seed.of(0),
+              temporary);
       for (Frozen f : active.frozen()) {
         Torch.inference(
             () -> {
@@ -383,10 +427,12 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   private static Dense dense(Frozen original, Weight w, NDManager owner, @Nullable Site site) {
     String path = site == null ? "?" : site.path();
     if (w.bias() != null && original.biasSize() == 0) {
-      throw new IllegalStateException("merge: the adapter adds a bias at " + path + ", which has none to put it in");
+      throw new IllegalStateException(
+          "merge: the adapter adds a bias at " + path + ", which has none to put it in");
     }
     if (!finite(w.weight()) || (w.bias() != null && !finite(w.bias()))) {
-      throw new IllegalStateException("merge: the merged weight at " + path + " is not finite; nothing was changed");
+      throw new IllegalStateException(
+          "merge: the merged weight at " + path + " is not finite; nothing was changed");
     }
     Parameter weight = owned(original.parameters().get(0), w.weight(), owner);
     Parameter bias = w.bias() == null ? null : owned(original.parameters().get(1), w.bias(), owner);
@@ -398,25 +444,30 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   }
 
   private static Parameter owned(Parameter like, NDArray value, NDManager owner) {
-    return AdapterBuilder.parameter(like.getName(), like.getType(), Scope.giveTo(owner, Buffers.copyOf(owner, value)), false);
+    return AdapterBuilder.parameter(
+        like.getName(), like.getType(), Scope.giveTo(owner, Buffers.copyOf(owner, value)), false);
   }
 
   final void requireNotMerged(String what) {
     if (active.isMerged()) {
-      throw new IllegalStateException("cannot " + what + ": the adapters are merged in place\nfix: unmerge() first");
+      throw new IllegalStateException(
+          "cannot " + what + ": the adapters are merged in place\nfix: unmerge() first");
     }
   }
 
-  // ---- files ---------------------------------------------------------------------------------------------------------------
+  // ---- files
+  // ---------------------------------------------------------------------------------------------------------------
 
   /**
-   * Writes adapters as Hugging Face PEFT does: {@code default} into {@code dir}, others into a folder of their name below it.
+   * Writes adapters as Hugging Face PEFT does: {@code default} into {@code dir}, others into a
+   * folder of their name below it.
    *
    * @param base name or path of the base model for the file, or null
    * @param taskType Hugging Face's task type such as {@code SEQ_CLS}, or null
    * @param names which adapters; none means all
    */
-  public final void save(Path dir, @Nullable String base, @Nullable String taskType, String... names) {
+  public final void save(
+      Path dir, @Nullable String base, @Nullable String taskType, String... names) {
     requireNotMerged("save");
     List<String> chosen = names.length == 0 ? adapters() : List.of(names);
     try {
@@ -429,7 +480,9 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     }
   }
 
-  /** Adds the adapter in {@code dir}, in Hugging Face PEFT's format, and makes it the active one. */
+  /**
+   * Adds the adapter in {@code dir}, in Hugging Face PEFT's format, and makes it the active one.
+   */
   public PeftModel load(String name, Path dir) {
     AdapterFiles.load(this, name, dir, 0);
     return this;
@@ -440,7 +493,8 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     return trained;
   }
 
-  // ---- counting and printing -----------------------------------------------------------------------------------------------
+  // ---- counting and printing
+  // -----------------------------------------------------------------------------------------------
 
   /** Number of trainable elements of the active adapters. */
   public final long trainableParameters() {
@@ -451,7 +505,11 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   public final long allParameters() {
     long n = blueprint.baseParameters();
     for (Adapter a : adapters.values()) {
-      n += a.tensors().values().stream().filter(Tensor::trained).mapToLong(t -> t.entry().shape().size()).sum();
+      n +=
+          a.tensors().values().stream()
+              .filter(Tensor::trained)
+              .mapToLong(t -> t.entry().shape().size())
+              .sum();
     }
     return n;
   }
@@ -461,7 +519,11 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     long trainable = trainableParameters();
     long all = allParameters();
     return String.format(
-        Locale.ROOT, "trainable params: %,d || all params: %,d || trainable%%: %.4f", trainable, all, 100.0 * trainable / all);
+        Locale.ROOT,
+        "trainable params: %,d || all params: %,d || trainable%%: %.4f",
+        trainable,
+        all,
+        100.0 * trainable / all);
   }
 
   @Override
@@ -470,7 +532,8 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     for (Adapter a : adapters.values()) {
       long sitesOf = a.adapted().size();
       boolean acts = active.adapters().contains(a);
-      s.append(String.format(
+      s.append(
+          String.format(
               Locale.ROOT,
               "%s%s: %s, %s; %,d sites, %,d parameters%s%n",
               a.name,
@@ -485,19 +548,29 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   }
 
   private static long sharedTrainable(Adapter a) {
-    return a.shared.values().stream().filter(Tensor::trained).mapToLong(t -> t.entry().shape().size()).sum();
+    return a.shared.values().stream()
+        .filter(Tensor::trained)
+        .mapToLong(t -> t.entry().shape().size())
+        .sum();
   }
 
   private static String wholeModules(Adapter a) {
-    long whole = a.trainable() - a.adapted().stream().mapToLong(AdapterBuilder::trainable).sum() - sharedTrainable(a);
+    long whole =
+        a.trainable()
+            - a.adapted().stream().mapToLong(AdapterBuilder::trainable).sum()
+            - sharedTrainable(a);
     if (whole == 0) {
       return "";
     }
-    String names = a.placement.modulesToSave().isEmpty() ? "biases" : String.join(", ", a.placement.modulesToSave());
+    String names =
+        a.placement.modulesToSave().isEmpty()
+            ? "biases"
+            : String.join(", ", a.placement.modulesToSave());
     return String.format(Locale.ROOT, " + %s %,d", names, whole);
   }
 
-  // ---- DJL's block contract ------------------------------------------------------------------------------------------------
+  // ---- DJL's block contract
+  // ------------------------------------------------------------------------------------------------
 
   @Override
   public BlockList getChildren() {
@@ -509,7 +582,9 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   @Override
   public ParameterList getDirectParameters() {
     ParameterList list = new ParameterList();
-    adapters.values().forEach(a -> a.tensors().forEach((n, t) -> list.add(a.name + ":" + n, t.parameter())));
+    adapters
+        .values()
+        .forEach(a -> a.tensors().forEach((n, t) -> list.add(a.name + ":" + n, t.parameter())));
     return list;
   }
 
@@ -518,7 +593,9 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     for (Pair<String, Block> child : getChildren()) {
       child.getValue().initialize(manager, type, inputShapes);
     }
-    base.getParameters().values().stream().filter(Parameter::requiresGradient).forEach(p -> p.freeze(true));
+    base.getParameters().values().stream()
+        .filter(Parameter::requiresGradient)
+        .forEach(p -> p.freeze(true));
   }
 
   @Override

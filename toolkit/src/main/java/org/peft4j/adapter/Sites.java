@@ -25,7 +25,10 @@ import org.peft4j.spi.Paths;
 import org.peft4j.spi.Site;
 import org.peft4j.spi.Slotted;
 
-/** Every place of a block tree where a method could act, in the order of the tree. A tensor used twice is one site, unless the model says how each use is called (tied embeddings). */
+/**
+ * Every place of a block tree where a method could act, in the order of the tree. A tensor used
+ * twice is one site, unless the model says how each use is called (tied embeddings).
+ */
 final class Sites {
   /** What foreign blocks call the projections of attention and of the feed-forward part. */
   private static final Map<String, Pattern> FOREIGN_ROLES = new LinkedHashMap<>();
@@ -48,11 +51,13 @@ final class Sites {
             (block, path) -> {
               if (Overlay.unwrap(block) instanceof SymbolBlock) {
                 throw new IllegalArgumentException(
-                    "cannot adapt a symbol block (TorchScript, ONNX)\nfound: " + (path.isEmpty() ? "the model itself" : path)
+                    "cannot adapt a symbol block (TorchScript, ONNX)\nfound: "
+                        + (path.isEmpty() ? "the model itself" : path)
                         + "\nfix: load the weights into blocks whose parameters DJL sees, for example Models.load(\"model.onnx\")");
               }
               for (Site s : at(block, path)) {
-                if (s.tiedTo() != null || s.frozen().parameters().stream().noneMatch(taken::contains)) {
+                if (s.tiedTo() != null
+                    || s.frozen().parameters().stream().noneMatch(taken::contains)) {
                   taken.addAll(s.frozen().parameters());
                   sites.add(s);
                 }
@@ -63,7 +68,9 @@ final class Sites {
 
   private static List<Site> at(Block block, String path) {
     if (block instanceof Slotted slot) {
-      return List.of(new Site(path, slot.kind(), slot.role(), Site.layerOf(path), slot.frozen(), slot.tiedTo()));
+      return List.of(
+          new Site(
+              path, slot.kind(), slot.role(), Site.layerOf(path), slot.frozen(), slot.tiedTo()));
     }
     Map<String, Parameter> own = new LinkedHashMap<>();
     for (Pair<String, Parameter> p : block.getDirectParameters()) {
@@ -71,7 +78,11 @@ final class Sites {
       if (type != Parameter.Type.RUNNING_MEAN && type != Parameter.Type.RUNNING_VAR) {
         if (!p.getValue().isInitialized()) {
           throw new IllegalArgumentException(
-              "the block has no values yet\nfound: " + path + "." + p.getKey() + " uninitialised"
+              "the block has no values yet\nfound: "
+                  + path
+                  + "."
+                  + p.getKey()
+                  + " uninitialised"
                   + "\nfix: block.initialize(manager, DataType.FLOAT32, inputShape) or load its parameters first");
         }
         own.put(p.getKey(), p.getValue());
@@ -83,13 +94,25 @@ final class Sites {
       Parameter weight = take(own, "weight", "embedding", "gamma");
       if (weight != null) {
         Parameter bias = take(own, "bias", "beta");
-        sites.add(new Site(path, kind, role(path), Site.layerOf(path), new Dense(weight, bias, Operation.UNKNOWN)));
+        sites.add(
+            new Site(
+                path,
+                kind,
+                role(path),
+                Site.layerOf(path),
+                new Dense(weight, bias, Operation.UNKNOWN)));
       }
     }
     own.forEach(
         (name, p) -> {
           String full = path.isEmpty() ? name : path + "." + name;
-          sites.add(new Site(full, Kind.OTHER, null, Site.layerOf(full), new Dense(p, null, Operation.UNKNOWN)));
+          sites.add(
+              new Site(
+                  full,
+                  Kind.OTHER,
+                  null,
+                  Site.layerOf(full),
+                  new Dense(p, null, Operation.UNKNOWN)));
         });
     return sites;
   }

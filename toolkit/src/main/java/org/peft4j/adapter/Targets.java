@@ -15,11 +15,13 @@ import org.peft4j.spi.Placement;
 import org.peft4j.spi.Site;
 
 /**
- * Which sites a {@link Placement} means. An entry is a role, {@code all-linear}, a module name as Hugging Face writes it, the end of one (at
- * a dot), or {@code regex:} followed by an expression for the whole name. An entry that fits nothing is an error.
+ * Which sites a {@link Placement} means. An entry is a role, {@code all-linear}, a module name as
+ * Hugging Face writes it, the end of one (at a dot), or {@code regex:} followed by an expression
+ * for the whole name. An entry that fits nothing is an error.
  */
 final class Targets {
-  static final Set<String> ROLES = Set.of("q", "k", "v", "o", "gate", "up", "down", "fc1", "fc2", "embed", "head");
+  static final Set<String> ROLES =
+      Set.of("q", "k", "v", "o", "gate", "up", "down", "fc1", "fc2", "embed", "head");
   private static final String REGEX = "regex:";
   private static final String ALL_LINEAR = "all-linear";
 
@@ -32,11 +34,13 @@ final class Targets {
    * @param method what messages call the method
    * @param usual the entries to use when the placement names none
    */
-  static List<Site> match(List<Site> all, Placement placement, Set<Kind> kinds, String method, List<String> usual) {
+  static List<Site> match(
+      List<Site> all, Placement placement, Set<Kind> kinds, String method, List<String> usual) {
     List<String> entries = placement.targets().isEmpty() ? usual : placement.targets();
     if (entries.isEmpty()) {
       throw new IllegalArgumentException(
-          "targets: this model has no usual ones\nfix: name them, for example .targets(\"all-linear\")\nthere are: " + names(all));
+          "targets: this model has no usual ones\nfix: name them, for example .targets(\"all-linear\")\nthere are: "
+              + names(all));
     }
     Set<Site> chosen = new LinkedHashSet<>();
     for (String entry : entries) {
@@ -57,34 +61,54 @@ final class Targets {
     for (String entry : placement.modulesToSave()) {
       excluded.addAll(modules(all, entry));
     }
-    Set<Integer> layers = all.stream().map(Site::layer).filter(l -> l >= 0).collect(Collectors.toSet());
+    Set<Integer> layers =
+        all.stream().map(Site::layer).filter(l -> l >= 0).collect(Collectors.toSet());
     for (int layer : placement.layers()) {
       if (!layers.contains(layer)) {
         throw new IllegalArgumentException(
-            "layers: there is no layer " + layer + "\nexpected: " + (layers.isEmpty() ? "none (this model has no numbered layers)" : "0 to " + java.util.Collections.max(layers)));
+            "layers: there is no layer "
+                + layer
+                + "\nexpected: "
+                + (layers.isEmpty()
+                    ? "none (this model has no numbered layers)"
+                    : "0 to " + java.util.Collections.max(layers)));
       }
     }
     List<Site> out = new ArrayList<>();
     for (Site s : all) { // in the order of the model
-      if (chosen.contains(s) && !excluded.contains(s) && (placement.layers().isEmpty() || placement.layers().contains(s.layer()))) {
+      if (chosen.contains(s)
+          && !excluded.contains(s)
+          && (placement.layers().isEmpty() || placement.layers().contains(s.layer()))) {
         out.add(s);
       }
     }
     if (out.isEmpty()) {
       throw new IllegalArgumentException(
-          "targets: nothing is left to adapt\nfound: " + entries + " without " + placement.exclude()
+          "targets: nothing is left to adapt\nfound: "
+              + entries
+              + " without "
+              + placement.exclude()
               + (placement.layers().isEmpty() ? "" : " in layers " + placement.layers()));
     }
     List<Site> wrong = out.stream().filter(s -> !kinds.contains(s.kind())).toList();
     if (!wrong.isEmpty()) {
       throw new IllegalArgumentException(
-          method + " cannot adapt\nfound: " + wrong.stream().map(s -> s.path() + " (" + s.kind() + ")").collect(Collectors.joining(", "))
-              + "\nexpected: sites of kind " + kinds + "\nfix: name other targets, or exclude these");
+          method
+              + " cannot adapt\nfound: "
+              + wrong.stream()
+                  .map(s -> s.path() + " (" + s.kind() + ")")
+                  .collect(Collectors.joining(", "))
+              + "\nexpected: sites of kind "
+              + kinds
+              + "\nfix: name other targets, or exclude these");
     }
     return out;
   }
 
-  /** The sites that an entry of {@code modules_to_save} means: the module itself or everything below it. */
+  /**
+   * The sites that an entry of {@code modules_to_save} means: the module itself or everything below
+   * it.
+   */
   static List<Site> modules(List<Site> all, String entry) {
     List<Site> hit = all.stream().filter(s -> under(s.path(), entry)).toList();
     if (hit.isEmpty()) {
@@ -131,7 +155,8 @@ final class Targets {
     try {
       return Pattern.compile(regex);
     } catch (PatternSyntaxException e) {
-      throw new IllegalArgumentException("targets: '" + regex + "' is not a regular expression: " + e.getDescription(), e);
+      throw new IllegalArgumentException(
+          "targets: '" + regex + "' is not a regular expression: " + e.getDescription(), e);
     }
   }
 
@@ -146,7 +171,13 @@ final class Targets {
         });
     List<String> near =
         known.stream().sorted(Comparator.comparingInt(k -> distance(k, entry))).limit(3).toList();
-    return what + ": nothing is called '" + entry + "'\nnearest: " + String.join(", ", near) + "\nthere are: " + names(all);
+    return what
+        + ": nothing is called '"
+        + entry
+        + "'\nnearest: "
+        + String.join(", ", near)
+        + "\nthere are: "
+        + names(all);
   }
 
   /** The distinct ends of the names, with one full name as an example. */

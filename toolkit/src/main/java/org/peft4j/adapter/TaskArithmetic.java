@@ -70,7 +70,10 @@ final class TaskArithmetic {
     return out;
   }
 
-  /** Per entry, the mean of the weighted values whose sign is the majority's; the election is on the values before weighting. */
+  /**
+   * Per entry, the mean of the weighted values whose sign is the majority's; the election is on the
+   * values before weighting.
+   */
   private static float[] elected(List<float[]> tensors, List<Double> weights, boolean bySign) {
     float[] out = new float[tensors.get(0).length];
     for (int i = 0; i < out.length; i++) {

@@ -1,4 +1,7 @@
-/** A method attached to a model: finding its sites, running, merging, combining, saving and loading adapters. */
+/**
+ * A method attached to a model: finding its sites, running, merging, combining, saving and loading
+ * adapters.
+ */
 @NullMarked
 package org.peft4j.adapter;
 

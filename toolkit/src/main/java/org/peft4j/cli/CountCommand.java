@@ -16,18 +16,32 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /** Counts what a method would train. */
-@Command(name = "count", description = "Count what a method would train, without training.", mixinStandardHelpOptions = true)
+@Command(
+    name = "count",
+    description = "Count what a method would train, without training.",
+    mixinStandardHelpOptions = true)
 final class CountCommand implements Callable<Integer> {
-  @Option(names = "--model", required = true, paramLabel = "X", description = "A Hugging Face directory, or minilm.")
+  @Option(
+      names = "--model",
+      required = true,
+      paramLabel = "X",
+      description = "A Hugging Face directory, or minilm.")
   private String model = "";
 
-  @Option(names = "--method", defaultValue = "lora", description = "lora, adalora, vera or full; default ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--method",
+      defaultValue = "lora",
+      description = "lora, adalora, vera or full; default ${DEFAULT-VALUE}.")
   private String method = "lora";
 
   @Option(names = "--rank", paramLabel = "R", description = "The method's rank; default its own.")
   private @Nullable Integer rank;
 
-  @Option(names = "--targets", split = ",", paramLabel = "NAME", description = "Roles or module names, by commas; default the usual ones.")
+  @Option(
+      names = "--targets",
+      split = ",",
+      paramLabel = "NAME",
+      description = "Roles or module names, by commas; default the usual ones.")
   private List<String> targets = List.of();
 
   @Option(names = "--json", description = "Print one JSON object.")
@@ -37,7 +51,9 @@ final class CountCommand implements Callable<Integer> {
   public Integer call() {
     Pretrained m = Models.load(model);
     Reparam reparam = configured();
-    Blueprint.Count count = new Blueprint(m, m.usualTargets(), m.newModules()).count(reparam, Placement.DEFAULT.withTargets(targets));
+    Blueprint.Count count =
+        new Blueprint(m, m.usualTargets(), m.newModules())
+            .count(reparam, Placement.DEFAULT.withTargets(targets));
     if (json) {
       Map<String, @Nullable Object> line = new LinkedHashMap<>();
       line.put("trainable", count.trainable());
@@ -56,11 +72,15 @@ final class CountCommand implements Callable<Integer> {
       return entry.standard();
     }
     Map<String, @Nullable Object> values = new LinkedHashMap<>();
-    entry.standard().toConfig().forEach((k, v) -> {
-          if (v != Entries.NULL) {
-            values.put(k, v);
-          }
-        });
+    entry
+        .standard()
+        .toConfig()
+        .forEach(
+            (k, v) -> {
+              if (v != Entries.NULL) {
+                values.put(k, v);
+              }
+            });
     for (String key : List.of("r", "init_r", "target_r")) {
       if (values.containsKey(key)) {
         values.put(key, rank.longValue());

@@ -41,7 +41,10 @@ import org.peft4j.text.Tokens;
 import org.peft4j.train.Fit;
 import org.peft4j.train.TextClassification;
 
-/** From a real model and real data to a merged model in ONNX Runtime, with what it costs and what it brings. */
+/**
+ * From a real model and real data to a merged model in ONNX Runtime, with what it costs and what it
+ * brings.
+ */
 final class Demo {
   /** How much of it: training glosses, held-out glosses, epochs, seeds. */
   enum Size {
@@ -110,7 +113,14 @@ final class Demo {
       if (last != null) {
         last.close();
       }
-      last = tune("LoRA r 8 on q, v", Peft.lora(model).rank(8).alpha(16).targets("q", "v").seed(seed), LORA_RATE, train, test, seed);
+      last =
+          tune(
+              "LoRA r 8 on q, v",
+              Peft.lora(model).rank(8).alpha(16).targets("q", "v").seed(seed),
+              LORA_RATE,
+              train,
+              test,
+              seed);
       tune("full fine-tuning", Peft.full(model).seed(seed), FULL_RATE, train, test, seed).close();
     }
     System.out.println();
@@ -125,7 +135,8 @@ final class Demo {
     System.out.println("for example: \"" + e.text() + "\" -> " + rows.label(e));
   }
 
-  // ---- the three contestants -------------------------------------------------------------------------------------------------
+  // ---- the three contestants
+  // -------------------------------------------------------------------------------------------------
 
   private void frozen(Pretrained embedder, Examples train, Examples validation, Examples test) {
     long start = System.nanoTime();
@@ -135,7 +146,8 @@ final class Demo {
     LogisticRegression chosen = null;
     TextClassification validationRows = rows(embedder, validation);
     for (double penalty : PENALTIES) {
-      LogisticRegression lr = LogisticRegression.fit(x, labels(train), train.labels().size(), penalty);
+      LogisticRegression lr =
+          LogisticRegression.fit(x, labels(train), train.labels().size(), penalty);
       double accuracy = validationRows.score(lr.logits(xv)).main();
       if (accuracy > best) {
         best = accuracy;
@@ -145,7 +157,11 @@ final class Demo {
     double seconds = (System.nanoTime() - start) / 1e9;
     if (chosen != null) {
       float[][] xt = embed(embedder, test, "features, held out");
-      record("frozen features + logistic regression", chosen.parameters(), rows(embedder, test).score(chosen.logits(xt)).main(), seconds);
+      record(
+          "frozen features + logistic regression",
+          chosen.parameters(),
+          rows(embedder, test).score(chosen.logits(xt)).main(),
+          seconds);
     }
   }
 
@@ -163,10 +179,23 @@ final class Demo {
     return rows.stream().mapToLong(Example::label).toArray();
   }
 
-  private Tuned tune(String name, Fluent<?, ?, Tuned> method, double rate, Examples train, Examples test, long seed) {
+  private Tuned tune(
+      String name,
+      Fluent<?, ?, Tuned> method,
+      double rate,
+      Examples train,
+      Examples test,
+      long seed) {
     Tuned tuned = method.apply();
     Fit fit =
-        tuned.fit(train).epochs(size.epochs).learningRate(rate).seed(seed).quiet().listen(new Progress.Training(name)).run();
+        tuned
+            .fit(train)
+            .epochs(size.epochs)
+            .learningRate(rate)
+            .seed(seed)
+            .quiet()
+            .listen(new Progress.Training(name))
+            .run();
     if (fit.ending() == Fit.Ending.INTERRUPTED) {
       throw new IllegalStateException("interrupted; nothing was written");
     }
@@ -180,7 +209,8 @@ final class Demo {
     row.trainable = trainable;
     row.accuracy.add(accuracy);
     row.seconds.add(seconds);
-    System.out.printf(Locale.ROOT, "%s: accuracy %.1f %% in %.0f s%n", name, 100 * accuracy, seconds);
+    System.out.printf(
+        Locale.ROOT, "%s: accuracy %.1f %% in %.0f s%n", name, 100 * accuracy, seconds);
   }
 
   private String table() {
@@ -189,13 +219,21 @@ final class Demo {
         List.copyOf(rows.entrySet()),
         List.of(
             left("method").with(Map.Entry::getKey),
-            new Column().header("trainable").with(e -> String.format(Locale.ROOT, "%,d", e.getValue().trainable)),
+            new Column()
+                .header("trainable")
+                .with(e -> String.format(Locale.ROOT, "%,d", e.getValue().trainable)),
             new Column().header("held-out accuracy").with(e -> spread(e.getValue().accuracy)),
-            new Column().header("seconds").with(e -> String.format(Locale.ROOT, "%.0f", mean(e.getValue().seconds)))));
+            new Column()
+                .header("seconds")
+                .with(e -> String.format(Locale.ROOT, "%.0f", mean(e.getValue().seconds)))));
   }
 
   private static Column left(String header) {
-    return new Column().header(header).headerAlign(HorizontalAlign.LEFT).dataAlign(HorizontalAlign.LEFT).maxWidth(60);
+    return new Column()
+        .header(header)
+        .headerAlign(HorizontalAlign.LEFT)
+        .dataAlign(HorizontalAlign.LEFT)
+        .maxWidth(60);
   }
 
   private static double mean(List<Double> x) {
@@ -209,10 +247,12 @@ final class Demo {
       return String.format(Locale.ROOT, "%.1f %%", 100 * mean);
     }
     double squares = x.stream().mapToDouble(d -> (d - mean) * (d - mean)).sum();
-    return String.format(Locale.ROOT, "%.1f +- %.1f %%", 100 * mean, 100 * Math.sqrt(squares / (x.size() - 1)));
+    return String.format(
+        Locale.ROOT, "%.1f +- %.1f %%", 100 * mean, 100 * Math.sqrt(squares / (x.size() - 1)));
   }
 
-  // ---- what is left of it ----------------------------------------------------------------------------------------------------
+  // ---- what is left of it
+  // ----------------------------------------------------------------------------------------------------
 
   private void ship(Tuned tuned, Examples held) throws IOException {
     List<String> written = new ArrayList<>();
@@ -222,7 +262,8 @@ final class Demo {
       Charts.write(Charts.loss("Training loss on WordNet glosses", losses), chart);
       written.add("loss chart    " + chart);
     } catch (IllegalStateException e) {
-      System.out.println("no chart: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""));
+      System.out.println(
+          "no chart: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""));
     }
     Path adapter = out.resolve("adapter");
     tuned.save(adapter);
@@ -245,7 +286,11 @@ final class Demo {
     double difference = 0;
     int same = 0;
     for (int from = 0; from < texts.size(); from += 32) {
-      Batch batch = Batch.of(texts.subList(from, Math.min(texts.size(), from + 32)), merged.tokenizer().padId(), Side.RIGHT);
+      Batch batch =
+          Batch.of(
+              texts.subList(from, Math.min(texts.size(), from + 32)),
+              merged.tokenizer().padId(),
+              Side.RIGHT);
       try (Scope scope = Scope.open();
           NDManager manager = Torch.newManager()) {
         NDList in = Inputs.list(manager, batch);
@@ -266,12 +311,14 @@ final class Demo {
         difference,
         same);
     for (int n : new int[] {1, 16}) {
-      latency(merged, session, Batch.of(texts.subList(0, n), merged.tokenizer().padId(), Side.RIGHT));
+      latency(
+          merged, session, Batch.of(texts.subList(0, n), merged.tokenizer().padId(), Side.RIGHT));
     }
   }
 
   private static NDArray run(Block model, NDManager manager, NDList in) {
-    return Torch.inference(() -> model.forward(new ParameterStore(manager, false), in, false).get(0));
+    return Torch.inference(
+        () -> model.forward(new ParameterStore(manager, false), in, false).get(0));
   }
 
   private static Map<String, NDArray> feed(NDList in) {

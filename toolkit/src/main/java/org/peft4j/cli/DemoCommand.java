@@ -12,10 +12,17 @@ import picocli.CommandLine.Option;
     description = "Train LoRA on a real model and real data, merge it, run it in ONNX Runtime.",
     mixinStandardHelpOptions = true)
 final class DemoCommand implements Callable<Integer> {
-  @Option(names = "--full", description = "20,000 training and 4,000 held-out glosses and 3 seeds (about an hour and a half on 2 cores).")
+  @Option(
+      names = "--full",
+      description =
+          "20,000 training and 4,000 held-out glosses and 3 seeds (about an hour and a half on 2 cores).")
   private boolean full;
 
-  @Option(names = "--out", defaultValue = "peft4j-demo", paramLabel = "DIR", description = "Where to write; default ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--out",
+      defaultValue = "peft4j-demo",
+      paramLabel = "DIR",
+      description = "Where to write; default ${DEFAULT-VALUE}.")
   private Path out = Path.of("peft4j-demo");
 
   @Override

@@ -16,23 +16,41 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Evaluates a classifier on labelled texts. */
-@Command(name = "eval", description = "Evaluate a classifier on labelled texts.", mixinStandardHelpOptions = true)
+@Command(
+    name = "eval",
+    description = "Evaluate a classifier on labelled texts.",
+    mixinStandardHelpOptions = true)
 final class EvalCommand implements Callable<Integer> {
   @Mixin private ModelOptions options = new ModelOptions();
 
-  @Option(names = "--data", required = true, paramLabel = "FILE", description = "A .csv or .jsonl file, or wordnet (its held-out part).")
+  @Option(
+      names = "--data",
+      required = true,
+      paramLabel = "FILE",
+      description = "A .csv or .jsonl file, or wordnet (its held-out part).")
   private String data = "";
 
-  @Option(names = "--text", defaultValue = "text", paramLabel = "NAME", description = "Column of the texts; default ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--text",
+      defaultValue = "text",
+      paramLabel = "NAME",
+      description = "Column of the texts; default ${DEFAULT-VALUE}.")
   private String text = "text";
 
-  @Option(names = "--label", defaultValue = "label", paramLabel = "NAME", description = "Column of the labels; default ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--label",
+      defaultValue = "label",
+      paramLabel = "NAME",
+      description = "Column of the labels; default ${DEFAULT-VALUE}.")
   private String label = "label";
 
   @Option(names = "--limit", paramLabel = "N", description = "Only the first N rows.")
   private @Nullable Integer limit;
 
-  @Option(names = "--seed", defaultValue = "7", description = "Seed of WordNet's split; default ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--seed",
+      defaultValue = "7",
+      description = "Seed of WordNet's split; default ${DEFAULT-VALUE}.")
   private long seed;
 
   @Option(names = "--json", description = "Print one JSON object.")
@@ -43,7 +61,10 @@ final class EvalCommand implements Callable<Integer> {
     Tuned tuned = options.adapter == null ? null : options.tuned();
     Pretrained model = tuned == null ? options.load() : tuned.model();
     if (model.labels().isEmpty()) {
-      throw new IllegalArgumentException("--model: '" + model.name() + "' does not classify\nfix: name a classifier, or an --adapter that brings a head");
+      throw new IllegalArgumentException(
+          "--model: '"
+              + model.name()
+              + "' does not classify\nfix: name a classifier, or an --adapter that brings a head");
     }
     Examples rows = rows().withLabels(model.labels());
     Metrics metrics = tuned == null ? Models.evaluate(model, rows) : tuned.evaluate(rows);
@@ -61,7 +82,9 @@ final class EvalCommand implements Callable<Integer> {
     Examples all =
         data.equals("wordnet")
             ? Data.wordnet().split(seed).test()
-            : data.endsWith(".csv") ? Examples.csv(Path.of(data), text, label) : Examples.jsonl(Path.of(data), text, label);
+            : data.endsWith(".csv")
+                ? Examples.csv(Path.of(data), text, label)
+                : Examples.jsonl(Path.of(data), text, label);
     return limit == null ? all : all.take(Math.min(limit, all.size()));
   }
 }

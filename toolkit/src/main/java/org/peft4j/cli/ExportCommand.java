@@ -12,11 +12,19 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Writes a model as ONNX and holds the file against the model. */
-@Command(name = "export", description = "Write a model (with its adapter merged in) as ONNX, and check the file in ONNX Runtime.", mixinStandardHelpOptions = true)
+@Command(
+    name = "export",
+    description =
+        "Write a model (with its adapter merged in) as ONNX, and check the file in ONNX Runtime.",
+    mixinStandardHelpOptions = true)
 final class ExportCommand implements Callable<Integer> {
   @Mixin private ModelOptions options = new ModelOptions();
 
-  @Option(names = "--out", required = true, paramLabel = "FILE", description = "Where to write the graph, such as m.onnx.")
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "FILE",
+      description = "Where to write the graph, such as m.onnx.")
   private Path out = Path.of("");
 
   @Option(names = "--json", description = "Print one JSON object.")
@@ -24,7 +32,10 @@ final class ExportCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Onnx.Exported exported = options.adapter == null ? Onnx.export(options.load(), out) : Onnx.export(options.tuned(), out);
+    Onnx.Exported exported =
+        options.adapter == null
+            ? Onnx.export(options.load(), out)
+            : Onnx.export(options.tuned(), out);
     Comparison comparison = exported.validate();
     if (json) {
       Map<String, @Nullable Object> line = new LinkedHashMap<>();

@@ -18,7 +18,10 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Says what a model or an adapter is. */
-@Command(name = "info", description = "Say what a model or an adapter is, and where it could be adapted.", mixinStandardHelpOptions = true)
+@Command(
+    name = "info",
+    description = "Say what a model or an adapter is, and where it could be adapted.",
+    mixinStandardHelpOptions = true)
 final class InfoCommand implements Callable<Integer> {
   @Mixin private ModelOptions options = new ModelOptions();
 
@@ -29,7 +32,11 @@ final class InfoCommand implements Callable<Integer> {
   public Integer call() {
     Tuned tuned = options.adapter == null ? null : options.tuned();
     Pretrained model = tuned == null ? options.load() : tuned.model();
-    List<Site> sites = (tuned == null ? new Blueprint(model, model.usualTargets(), model.newModules()) : tuned.blueprint()).sites();
+    List<Site> sites =
+        (tuned == null
+                ? new Blueprint(model, model.usualTargets(), model.newModules())
+                : tuned.blueprint())
+            .sites();
     if (json) {
       Map<String, @Nullable Object> line = new LinkedHashMap<>();
       line.put("model", model.name());
@@ -70,13 +77,26 @@ final class InfoCommand implements Callable<Integer> {
         AsciiTable.NO_BORDERS,
         rows,
         List.of(
-            new Column().header("module").dataAlign(HorizontalAlign.LEFT).headerAlign(HorizontalAlign.LEFT).maxWidth(90).with(Map.Entry::getKey),
-            new Column().header("role").with(e -> e.getValue().role() == null ? "" : e.getValue().role()),
-            new Column().header("kind").dataAlign(HorizontalAlign.LEFT).with(e -> e.getValue().kind().toString().toLowerCase(Locale.ROOT)),
+            new Column()
+                .header("module")
+                .dataAlign(HorizontalAlign.LEFT)
+                .headerAlign(HorizontalAlign.LEFT)
+                .maxWidth(90)
+                .with(Map.Entry::getKey),
+            new Column()
+                .header("role")
+                .with(e -> e.getValue().role() == null ? "" : e.getValue().role()),
+            new Column()
+                .header("kind")
+                .dataAlign(HorizontalAlign.LEFT)
+                .with(e -> e.getValue().kind().toString().toLowerCase(Locale.ROOT)),
             new Column().header("shape").with(e -> e.getValue().shape().toString()),
-            new Column().header("times").with(e -> {
-                  int[] n = counts.get(e.getKey());
-                  return n == null ? "" : String.valueOf(n[0]);
-                })));
+            new Column()
+                .header("times")
+                .with(
+                    e -> {
+                      int[] n = counts.get(e.getKey());
+                      return n == null ? "" : String.valueOf(n[0]);
+                    })));
   }
 }

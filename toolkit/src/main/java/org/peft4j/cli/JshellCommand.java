@@ -12,7 +12,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
 /** Opens JShell with the toolkit's class path and imports. */
-@Command(name = "jshell", description = "Open JShell with class path and imports ready.", mixinStandardHelpOptions = true)
+@Command(
+    name = "jshell",
+    description = "Open JShell with class path and imports ready.",
+    mixinStandardHelpOptions = true)
 final class JshellCommand implements Callable<Integer> {
   @Parameters(arity = "0..*", paramLabel = "FILE", description = "Snippets to run first.")
   private List<Path> files = List.of();
@@ -20,17 +23,29 @@ final class JshellCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException, InterruptedException {
     boolean windows = System.getProperty("os.name", "").startsWith("Windows");
-    Path jshell = Path.of(System.getProperty("java.home"), "bin", windows ? "jshell.exe" : "jshell");
+    Path jshell =
+        Path.of(System.getProperty("java.home"), "bin", windows ? "jshell.exe" : "jshell");
     if (!Files.exists(jshell)) {
       throw new IllegalStateException(
-          "no JShell in " + System.getProperty("java.home") + "\nexpected: a JDK\nfix: point JAVA_HOME at a JDK 17 or newer, not at a runtime (JRE)");
+          "no JShell in "
+              + System.getProperty("java.home")
+              + "\nexpected: a JDK\nfix: point JAVA_HOME at a JDK 17 or newer, not at a runtime (JRE)");
     }
     Path startup = Files.createTempFile("peft4j", ".jsh");
-    try (InputStream in = Objects.requireNonNull(JshellCommand.class.getResourceAsStream("/org/peft4j/cli/startup.jsh"))) {
+    try (InputStream in =
+        Objects.requireNonNull(
+            JshellCommand.class.getResourceAsStream("/org/peft4j/cli/startup.jsh"))) {
       Files.write(startup, in.readAllBytes());
-      List<String> command = new ArrayList<>(List.of(jshell.toString(), "--class-path", System.getProperty("java.class.path")));
+      List<String> command =
+          new ArrayList<>(
+              List.of(jshell.toString(), "--class-path", System.getProperty("java.class.path")));
       command.addAll(List.of("--startup", "DEFAULT", "--startup", startup.toString()));
-      for (String property : List.of("org.slf4j.simpleLogger.defaultLogLevel", "java.awt.headless", "PEFT4J_HOME", "PEFT4J_PROGRESS")) {
+      for (String property :
+          List.of(
+              "org.slf4j.simpleLogger.defaultLogLevel",
+              "java.awt.headless",
+              "PEFT4J_HOME",
+              "PEFT4J_PROGRESS")) {
         String value = System.getProperty(property);
         if (value != null) {
           command.add("-R-D" + property + "=" + value);

@@ -13,8 +13,9 @@ import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Torch;
 
 /**
- * Multinomial logistic regression on standardised features: mean cross entropy plus {@code penalty / 2 * ||W||^2}, minimised on all rows at once by Adam with a
- * falling step. The problem is convex, so where it ends does not depend on where it starts.
+ * Multinomial logistic regression on standardised features: mean cross entropy plus {@code penalty
+ * / 2 * ||W||^2}, minimised on all rows at once by Adam with a falling step. The problem is convex,
+ * so where it ends does not depend on where it starts.
  */
 final class LogisticRegression {
   private static final int STEPS = 300;
@@ -26,7 +27,8 @@ final class LogisticRegression {
   private final float[] bias;
   private final int classes;
 
-  private LogisticRegression(float[] mean, float[] scale, float[] weight, float[] bias, int classes) {
+  private LogisticRegression(
+      float[] mean, float[] scale, float[] weight, float[] bias, int classes) {
     this.mean = mean;
     this.scale = scale;
     this.weight = weight;
@@ -60,14 +62,16 @@ final class LogisticRegression {
     }
   }
 
-  private static void step(NDArray x, NDArray y, NDArray[] p, NDArray[] m, NDArray[] v, double penalty, int step) {
+  private static void step(
+      NDArray x, NDArray y, NDArray[] p, NDArray[] m, NDArray[] v, double penalty, int step) {
     try (Scope scope = Scope.open()) {
       for (NDArray a : p) {
         a.setRequiresGradient(true);
       }
       try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {
         NDArray logits = x.getNDArrayInternal().linear(x, p[0], p[1]).singletonOrThrow();
-        NDArray loss = CrossEntropy.mean(logits, y).add(Scalars.mul(p[0].square().sum(), penalty / 2));
+        NDArray loss =
+            CrossEntropy.mean(logits, y).add(Scalars.mul(p[0].square().sum(), penalty / 2));
         collector.backward(loss);
       }
       double rate = RATE * 0.5 * (1 + Math.cos(Math.PI * step / STEPS));

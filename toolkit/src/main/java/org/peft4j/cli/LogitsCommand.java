@@ -24,14 +24,25 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Runs a model on stored inputs, so that anyone can hold it against another implementation. */
-@Command(name = "logits", description = "Run a model on stored inputs and store its outputs (safetensors).", mixinStandardHelpOptions = true)
+@Command(
+    name = "logits",
+    description = "Run a model on stored inputs and store its outputs (safetensors).",
+    mixinStandardHelpOptions = true)
 final class LogitsCommand implements Callable<Integer> {
   @Mixin private ModelOptions options = new ModelOptions();
 
-  @Option(names = "--inputs", required = true, paramLabel = "FILE", description = "input_ids, attention_mask, token_type_ids: int64 [batch, length].")
+  @Option(
+      names = "--inputs",
+      required = true,
+      paramLabel = "FILE",
+      description = "input_ids, attention_mask, token_type_ids: int64 [batch, length].")
   private Path inputs = Path.of("");
 
-  @Option(names = "--out", required = true, paramLabel = "FILE", description = "Where to write logits (or last_hidden_state).")
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "FILE",
+      description = "Where to write logits (or last_hidden_state).")
   private Path out = Path.of("");
 
   @Option(names = "--json", description = "Print one JSON object.")
@@ -50,13 +61,15 @@ final class LogitsCommand implements Callable<Integer> {
       for (NDArray a : read(source, base.inputNames(), manager)) {
         in.add(a);
       }
-      NDList result = Torch.inference(() -> model.forward(new ParameterStore(manager, false), in, false));
+      NDList result =
+          Torch.inference(() -> model.forward(new ParameterStore(manager, false), in, false));
       for (int i = 0; i < outputs.size(); i++) {
         results.put(outputs.get(i), result.get(i));
       }
       Safetensors.write(out, results, Map.of());
       Map<String, @Nullable Object> line = new LinkedHashMap<>();
-      results.forEach((n, a) -> line.put(n, java.util.Arrays.stream(a.getShape().getShape()).boxed().toList()));
+      results.forEach(
+          (n, a) -> line.put(n, java.util.Arrays.stream(a.getShape().getShape()).boxed().toList()));
       line.put("out", out.toString());
       if (json) {
         JsonLine.print(line);
@@ -72,13 +85,15 @@ final class LogitsCommand implements Callable<Integer> {
     for (String name : names) {
       if (source.names().contains(name)) {
         if (arrays.size() < names.indexOf(name)) {
-          throw new IllegalArgumentException(inputs + ": has " + name + " but not " + names.get(arrays.size()));
+          throw new IllegalArgumentException(
+              inputs + ": has " + name + " but not " + names.get(arrays.size()));
         }
         arrays.add(source.load(name, manager).toType(DataType.INT64, false));
       }
     }
     if (arrays.isEmpty()) {
-      throw new IllegalArgumentException(inputs + ": no inputs of this model\nexpected: " + names + "\nfound: " + source.names());
+      throw new IllegalArgumentException(
+          inputs + ": no inputs of this model\nexpected: " + names + "\nfound: " + source.names());
     }
     return arrays;
   }

@@ -27,7 +27,10 @@ import picocli.CommandLine.ScopeType;
       MethodsCommand.class
     })
 public final class Main implements Runnable {
-  @Option(names = "--trace", description = "Print the stack trace of a failure.", scope = ScopeType.INHERIT)
+  @Option(
+      names = "--trace",
+      description = "Print the stack trace of a failure.",
+      scope = ScopeType.INHERIT)
   boolean trace;
 
   @CommandLine.Spec private CommandLine.Model.@Nullable CommandSpec spec;
@@ -56,12 +59,23 @@ public final class Main implements Runnable {
     return line.execute(args);
   }
 
-  /** What went wrong in one or a few lines, without Java's class names where the message says enough. */
+  /**
+   * What went wrong in one or a few lines, without Java's class names where the message says
+   * enough.
+   */
   static String message(Throwable e) {
-    Throwable t = e instanceof UncheckedIOException && e.getCause() != null && e.getMessage() == null ? e.getCause() : e;
+    Throwable t =
+        e instanceof UncheckedIOException && e.getCause() != null && e.getMessage() == null
+            ? e.getCause()
+            : e;
     String m = t.getMessage();
-    boolean expected = t instanceof IllegalArgumentException || t instanceof IllegalStateException || t instanceof UncheckedIOException;
-    return m == null || m.isBlank() ? "failed: " + t : expected ? m : t.getClass().getSimpleName() + ": " + m;
+    boolean expected =
+        t instanceof IllegalArgumentException
+            || t instanceof IllegalStateException
+            || t instanceof UncheckedIOException;
+    return m == null || m.isBlank()
+        ? "failed: " + t
+        : expected ? m : t.getClass().getSimpleName() + ": " + m;
   }
 
   @Override
@@ -76,7 +90,9 @@ public final class Main implements Runnable {
     @Override
     public String[] getVersion() {
       String v = Main.class.getPackage().getImplementationVersion();
-      return new String[] {"peft4j " + (v == null ? "(from sources)" : v) + ", Java " + Runtime.version()};
+      return new String[] {
+        "peft4j " + (v == null ? "(from sources)" : v) + ", Java " + Runtime.version()
+      };
     }
   }
 }

@@ -12,11 +12,18 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Puts an adapter into the weights of its base. */
-@Command(name = "merge", description = "Merge an adapter into its base and write a Hugging Face directory.", mixinStandardHelpOptions = true)
+@Command(
+    name = "merge",
+    description = "Merge an adapter into its base and write a Hugging Face directory.",
+    mixinStandardHelpOptions = true)
 final class MergeCommand implements Callable<Integer> {
   @Mixin private ModelOptions options = new ModelOptions();
 
-  @Option(names = "--out", required = true, paramLabel = "DIR", description = "Where to write the merged model.")
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "DIR",
+      description = "Where to write the merged model.")
   private Path out = Path.of("");
 
   @Option(names = "--json", description = "Print one JSON object.")

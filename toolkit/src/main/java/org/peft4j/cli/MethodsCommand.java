@@ -5,8 +5,8 @@ import com.github.freva.asciitable.Column;
 import com.github.freva.asciitable.HorizontalAlign;
 import java.util.List;
 import java.util.Locale;
-import java.util.stream.Collectors;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import org.peft4j.reparam.Reparams;
 import org.peft4j.spi.Additive;
 import picocli.CommandLine.Command;
@@ -23,13 +23,23 @@ final class MethodsCommand implements Callable<Integer> {
             List.of(
                 left("method").with(Reparams.Entry::name),
                 left("peft_type").with(e -> e.standard().peftType()),
-                left("acts on").with(e -> e.standard().kinds().stream().sorted().map(k -> k.toString().toLowerCase(Locale.ROOT)).collect(Collectors.joining(", "))),
+                left("acts on")
+                    .with(
+                        e ->
+                            e.standard().kinds().stream()
+                                .sorted()
+                                .map(k -> k.toString().toLowerCase(Locale.ROOT))
+                                .collect(Collectors.joining(", "))),
                 left("several at once").with(e -> e.standard() instanceof Additive ? "yes" : "no"),
                 left("defaults").with(e -> e.standard().summary()))));
     return 0;
   }
 
   private static Column left(String header) {
-    return new Column().header(header).headerAlign(HorizontalAlign.LEFT).dataAlign(HorizontalAlign.LEFT).maxWidth(70);
+    return new Column()
+        .header(header)
+        .headerAlign(HorizontalAlign.LEFT)
+        .dataAlign(HorizontalAlign.LEFT)
+        .maxWidth(70);
   }
 }

@@ -10,10 +10,17 @@ import picocli.CommandLine.Option;
 
 /** A model and an adapter on it, as most commands take them. */
 final class ModelOptions {
-  @Option(names = "--model", required = true, paramLabel = "X", description = "A Hugging Face directory, or minilm.")
+  @Option(
+      names = "--model",
+      required = true,
+      paramLabel = "X",
+      description = "A Hugging Face directory, or minilm.")
   String model = "";
 
-  @Option(names = "--adapter", paramLabel = "DIR", description = "An adapter in Hugging Face PEFT's format.")
+  @Option(
+      names = "--adapter",
+      paramLabel = "DIR",
+      description = "An adapter in Hugging Face PEFT's format.")
   @Nullable Path adapter;
 
   /** The model alone. */

@@ -23,7 +23,9 @@ enum ActivationFunction {
       case "silu", "swish" -> SILU;
       default ->
           throw new IllegalArgumentException(
-              source + ": activation\nexpected: gelu, gelu_new, gelu_pytorch_tanh, relu or silu\nfound: " + name);
+              source
+                  + ": activation\nexpected: gelu, gelu_new, gelu_pytorch_tanh, relu or silu\nfound: "
+                  + name);
     };
   }
 
@@ -33,7 +35,8 @@ enum ActivationFunction {
       case RELU -> Activation.relu(x);
       case SILU -> x.mul(Activation.sigmoid(x));
       case GELU_NEW -> {
-        NDArray inner = Scalars.mul(x.add(Scalars.mul(x.mul(x).mul(x), 0.044715)), Math.sqrt(2 / Math.PI));
+        NDArray inner =
+            Scalars.mul(x.add(Scalars.mul(x.mul(x).mul(x), 0.044715)), Math.sqrt(2 / Math.PI));
         yield Scalars.mul(x.mul(inner.tanh().add(1)), 0.5);
       }
     };

@@ -4,7 +4,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** One family of models: how its body is made of a configuration, and what its files call things. */
+/**
+ * One family of models: how its body is made of a configuration, and what its files call things.
+ */
 final class Architecture {
   /** Makes a body; {@code pooled} asks for the architecture's own pooling layer, if it has one. */
   interface Maker {
@@ -27,14 +29,21 @@ final class Architecture {
    * @param usualTargets what {@code targets} left out means
    * @param oldNames ends of tensor names in old files and what they are now, as {@code old=new}
    */
-  Architecture(String modelType, String prefix, List<String> inputs, List<String> usualTargets, Maker maker, String... oldNames) {
+  Architecture(
+      String modelType,
+      String prefix,
+      List<String> inputs,
+      List<String> usualTargets,
+      Maker maker,
+      String... oldNames) {
     this.modelType = modelType;
     this.prefix = prefix;
     this.inputs = inputs;
     this.usualTargets = usualTargets;
     this.maker = maker;
     for (String pair : oldNames) {
-      this.oldNames.put(pair.substring(0, pair.indexOf('=')), pair.substring(pair.indexOf('=') + 1));
+      this.oldNames.put(
+          pair.substring(0, pair.indexOf('=')), pair.substring(pair.indexOf('=') + 1));
     }
   }
 

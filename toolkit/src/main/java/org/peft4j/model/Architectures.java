@@ -15,7 +15,10 @@ final class Architectures {
       }
     }
     throw new IllegalArgumentException(
-        config.source() + ": model_type\nexpected: one of " + ALL.stream().map(Architecture::modelType).toList()
-            + "\nfound: " + (config.modelType().isEmpty() ? "nothing" : config.modelType()));
+        config.source()
+            + ": model_type\nexpected: one of "
+            + ALL.stream().map(Architecture::modelType).toList()
+            + "\nfound: "
+            + (config.modelType().isEmpty() ? "nothing" : config.modelType()));
   }
 }

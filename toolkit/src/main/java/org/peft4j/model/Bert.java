@@ -15,12 +15,20 @@ import org.peft4j.spi.Pass;
 import org.peft4j.tensor.Attention;
 
 /**
- * BERT (Devlin et al., arXiv 1810.04805) as {@code transformers} computes it: embeddings of token, position and segment, then layers of
- * self-attention and a feed-forward part, each followed by residual and normalisation.
+ * BERT (Devlin et al., arXiv 1810.04805) as {@code transformers} computes it: embeddings of token,
+ * position and segment, then layers of self-attention and a feed-forward part, each followed by
+ * residual and normalisation.
  */
 final class Bert extends Body {
   static final Architecture ARCHITECTURE =
-      new Architecture("bert", "bert", List.of("input_ids", "attention_mask", "token_type_ids"), List.of("q", "v"), Bert::new, "LayerNorm.gamma=LayerNorm.weight", "LayerNorm.beta=LayerNorm.bias");
+      new Architecture(
+          "bert",
+          "bert",
+          List.of("input_ids", "attention_mask", "token_type_ids"),
+          List.of("q", "v"),
+          Bert::new,
+          "LayerNorm.gamma=LayerNorm.weight",
+          "LayerNorm.beta=LayerNorm.bias");
 
   private final int hidden;
   private final double dropout;
@@ -36,15 +44,27 @@ final class Bert extends Body {
     dropout = config.probability("hidden_dropout_prob", 0.1);
     double epsilon = config.number("layer_norm_eps", 1e-12);
     Group embeddings = addChildBlock("embeddings", new Group());
-    words = embeddings.child("word_embeddings", new Embedding(config.size("vocab_size"), hidden, "embed"));
-    positions = embeddings.child("position_embeddings", new Embedding(config.size("max_position_embeddings"), hidden, null));
-    segments = embeddings.child("token_type_embeddings", new Embedding(config.sizeOr(2, "type_vocab_size"), hidden, null));
+    words =
+        embeddings.child(
+            "word_embeddings", new Embedding(config.size("vocab_size"), hidden, "embed"));
+    positions =
+        embeddings.child(
+            "position_embeddings",
+            new Embedding(config.size("max_position_embeddings"), hidden, null));
+    segments =
+        embeddings.child(
+            "token_type_embeddings",
+            new Embedding(config.sizeOr(2, "type_vocab_size"), hidden, null));
     norm = embeddings.child("LayerNorm", new LayerNorm(hidden, epsilon));
     Group stack = addChildBlock("encoder", new Group()).group("layer");
     for (int i = 0; i < config.size("num_hidden_layers"); i++) {
       layers.add(stack.child(String.valueOf(i), new EncoderLayer(config, i)));
     }
-    pooler = pooled ? addChildBlock("pooler", new Group()).child("dense", new Projection(hidden, hidden, true, null)) : null;
+    pooler =
+        pooled
+            ? addChildBlock("pooler", new Group())
+                .child("dense", new Projection(hidden, hidden, true, null))
+            : null;
   }
 
   @Override
@@ -52,10 +72,20 @@ final class Bert extends Body {
     long limit = positions.frozen().shape().get(0);
     if (in.length() > limit) {
       throw new IllegalArgumentException(
-          "input_ids\nexpected: at most " + limit + " tokens per text\nfound: " + in.length() + "\nfix: truncate, for example tokenizer.maxLength(" + limit + ")");
+          "input_ids\nexpected: at most "
+              + limit
+              + " tokens per text\nfound: "
+              + in.length()
+              + "\nfix: truncate, for example tokenizer.maxLength("
+              + limit
+              + ")");
     }
     NDArray at = in.ids().getManager().arange(0, (int) in.length(), 1, DataType.INT64);
-    NDArray x = words.apply(pass, in.ids()).add(segments.apply(pass, in.types())).add(positions.apply(pass, at));
+    NDArray x =
+        words
+            .apply(pass, in.ids())
+            .add(segments.apply(pass, in.types()))
+            .add(positions.apply(pass, at));
     x = pass.dropout("embeddings", dropout, norm.apply(pass, x));
     NDArray bias = in.paddingBias();
     for (EncoderLayer layer : layers) {
@@ -113,7 +143,9 @@ final class Bert extends Body {
       Group after = attention.group("output");
       attended = after.child("dense", new Projection(hidden, hidden, true, "o"));
       attentionNorm = after.child("LayerNorm", new LayerNorm(hidden, epsilon));
-      up = addChildBlock("intermediate", new Group()).child("dense", new Projection(hidden, inner, true, "fc1"));
+      up =
+          addChildBlock("intermediate", new Group())
+              .child("dense", new Projection(hidden, inner, true, "fc1"));
       Group output = addChildBlock("output", new Group());
       down = output.child("dense", new Projection(inner, hidden, true, "fc2"));
       outputNorm = output.child("LayerNorm", new LayerNorm(hidden, epsilon));
@@ -126,7 +158,8 @@ final class Bert extends Body {
       NDArray v = split(value.apply(pass, x));
       NDArray context;
       if (pass.training() && attentionDropout > 0) {
-        NDArray weights = pass.dropout(name + ".attention.self", attentionDropout, Attention.weights(q, k, bias));
+        NDArray weights =
+            pass.dropout(name + ".attention.self", attentionDropout, Attention.weights(q, k, bias));
         context = weights.matMul(v);
       } else {
         context = Attention.of(q, k, v, bias);

@@ -12,7 +12,10 @@ public abstract class Body extends Layer {
   /** Hidden states of the last layer, {@code [batch, length, hidden]}. */
   public abstract NDArray encode(Pass pass, Inputs in);
 
-  /** The architecture's own summary of a text from its hidden states, {@code [batch, hidden]}, or null if it has none. */
+  /**
+   * The architecture's own summary of a text from its hidden states, {@code [batch, hidden]}, or
+   * null if it has none.
+   */
   public @Nullable NDArray pool(Pass pass, NDArray hidden) {
     return null;
   }

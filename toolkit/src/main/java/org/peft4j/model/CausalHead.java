@@ -10,7 +10,10 @@ final class CausalHead extends Head {
 
   /** The head of {@code body}, with a weight of its own or tied to the token embeddings. */
   CausalHead(Body body, int vocabulary, boolean tied) {
-    Projection p = tied ? Projection.tied(body.embeddings(), "head") : new Projection(body.hiddenSize(), vocabulary, false, "head");
+    Projection p =
+        tied
+            ? Projection.tied(body.embeddings(), "head")
+            : new Projection(body.hiddenSize(), vocabulary, false, "head");
     projection = addChildBlock("lm_head", p);
   }
 

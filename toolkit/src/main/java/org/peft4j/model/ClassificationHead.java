@@ -18,7 +18,8 @@ final class ClassificationHead extends Head {
 
   @Override
   public NDArray apply(Pass pass, Body body, Inputs in, NDArray hidden) {
-    return classifier.apply(pass, pass.dropout("classifier", dropout, pooling.apply(pass, body, in, hidden)));
+    return classifier.apply(
+        pass, pass.dropout("classifier", dropout, pooling.apply(pass, body, in, hidden)));
   }
 
   @Override

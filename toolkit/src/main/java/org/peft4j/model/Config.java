@@ -7,7 +7,10 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** A model's {@code config.json}, read by key. Where writers disagree on a name, the alternatives are given in order of preference. */
+/**
+ * A model's {@code config.json}, read by key. Where writers disagree on a name, the alternatives
+ * are given in order of preference.
+ */
 public final class Config {
   private final String source;
   private final Map<String, @Nullable Object> values;
@@ -55,7 +58,14 @@ public final class Config {
   }
 
   private IllegalArgumentException wrong(String key, String expected, @Nullable Object found) {
-    return new IllegalArgumentException(source + ": " + key + "\nexpected: " + expected + "\nfound: " + (found == null ? "nothing" : found));
+    return new IllegalArgumentException(
+        source
+            + ": "
+            + key
+            + "\nexpected: "
+            + expected
+            + "\nfound: "
+            + (found == null ? "nothing" : found));
   }
 
   /** A size: an integer of at least 1 and below 2^31, required. */
@@ -150,7 +160,8 @@ public final class Config {
     for (int i = 0; i < map.values().size(); i++) {
       Object name = map.values().get(String.valueOf(i));
       if (name == null) {
-        throw wrong("id2label", "names for 0 to " + (map.values().size() - 1), map.values().keySet());
+        throw wrong(
+            "id2label", "names for 0 to " + (map.values().size() - 1), map.values().keySet());
       }
       out.add(name.toString());
     }

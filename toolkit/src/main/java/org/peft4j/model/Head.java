@@ -6,7 +6,10 @@ import java.util.List;
 import org.peft4j.nn.Layer;
 import org.peft4j.spi.Pass;
 
-/** From hidden states to what a {@link Task} asks for. Its children lie beside the body in the tree, as Hugging Face has them. */
+/**
+ * From hidden states to what a {@link Task} asks for. Its children lie beside the body in the tree,
+ * as Hugging Face has them.
+ */
 public abstract class Head extends Layer {
   /** The task's output from the hidden states {@code [batch, length, hidden]}. */
   public abstract NDArray apply(Pass pass, Body body, Inputs in, NDArray hidden);
@@ -20,7 +23,10 @@ public abstract class Head extends Layer {
 
   /** Names of this head's own modules. */
   public List<String> modules() {
-    return List.copyOf(org.peft4j.spi.Paths.blocks(this).values().stream().filter(p -> !p.isEmpty() && !p.contains(".")).toList());
+    return List.copyOf(
+        org.peft4j.spi.Paths.blocks(this).values().stream()
+            .filter(p -> !p.isEmpty() && !p.contains("."))
+            .toList());
   }
 
   @Override

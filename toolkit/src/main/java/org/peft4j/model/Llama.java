@@ -17,12 +17,18 @@ import org.peft4j.spi.Pass;
 import org.peft4j.tensor.Attention;
 
 /**
- * Llama (Touvron et al., arXiv 2302.13971) as {@code transformers} computes it: layers of causal attention with rotary positions (grouped
- * keys and values) and a gated feed-forward part, each behind an RMS norm.
+ * Llama (Touvron et al., arXiv 2302.13971) as {@code transformers} computes it: layers of causal
+ * attention with rotary positions (grouped keys and values) and a gated feed-forward part, each
+ * behind an RMS norm.
  */
 final class Llama extends Body {
   static final Architecture ARCHITECTURE =
-      new Architecture("llama", "model", List.of("input_ids", "attention_mask"), List.of("q", "v"), (config, pooled) -> new Llama(config));
+      new Architecture(
+          "llama",
+          "model",
+          List.of("input_ids", "attention_mask"),
+          List.of("q", "v"),
+          (config, pooled) -> new Llama(config));
 
   private final int hidden;
   private final Embedding words;
@@ -38,11 +44,14 @@ final class Llama extends Body {
     Config rope = config.object("rope_parameters");
     base = rope == null ? config.number("rope_theta", 10000) : rope.number("rope_theta", 10000);
     Config scaling = rope == null ? config.object("rope_scaling") : rope;
-    String type = scaling == null ? "default" : scaling.text("rope_type", scaling.text("type", "default"));
+    String type =
+        scaling == null ? "default" : scaling.text("rope_type", scaling.text("type", "default"));
     if (!type.equals("default")) {
-      throw new IllegalArgumentException(config.source() + ": rope scaling\nexpected: none (default)\nfound: " + type);
+      throw new IllegalArgumentException(
+          config.source() + ": rope scaling\nexpected: none (default)\nfound: " + type);
     }
-    words = addChildBlock("embed_tokens", new Embedding(config.size("vocab_size"), hidden, "embed"));
+    words =
+        addChildBlock("embed_tokens", new Embedding(config.size("vocab_size"), hidden, "embed"));
     Group stack = addChildBlock("layers", new Group());
     for (int i = 0; i < config.size("num_hidden_layers"); i++) {
       layers.add(stack.child(String.valueOf(i), new DecoderLayer(config, i, headSize)));
@@ -71,14 +80,20 @@ final class Llama extends Body {
     return words.frozen();
   }
 
-  /** Cosines and sines {@code [length, head size]} of the angles by which positions turn pairs of features (arXiv 2104.09864). */
+  /**
+   * Cosines and sines {@code [length, head size]} of the angles by which positions turn pairs of
+   * features (arXiv 2104.09864).
+   */
   private record Rotary(NDArray cos, NDArray sin) {
     static Rotary of(NDManager m, long length, int size, double base) {
       float[] frequency = new float[size];
       for (int i = 0; i < size; i++) {
         frequency[i] = (float) (1 / Math.pow(base, 2.0 * (i % (size / 2)) / size));
       }
-      NDArray at = m.arange(0, (int) length, 1, DataType.INT64).toType(DataType.FLOAT32, false).reshape(length, 1);
+      NDArray at =
+          m.arange(0, (int) length, 1, DataType.INT64)
+              .toType(DataType.FLOAT32, false)
+              .reshape(length, 1);
       NDArray angle = at.mul(m.create(frequency).reshape(1, size));
       return new Rotary(angle.cos(), angle.sin());
     }
@@ -142,7 +157,9 @@ final class Llama extends Body {
       NDArray v = shared(split(value.apply(pass, h), groups));
       NDArray context;
       if (pass.training() && attentionDropout > 0) {
-        context = pass.dropout(name + ".self_attn", attentionDropout, Attention.weights(q, k, bias)).matMul(v);
+        context =
+            pass.dropout(name + ".self_attn", attentionDropout, Attention.weights(q, k, bias))
+                .matMul(v);
       } else {
         context = Attention.of(q, k, v, bias);
       }

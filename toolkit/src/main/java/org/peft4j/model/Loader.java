@@ -21,7 +21,8 @@ public final class Loader {
   private Loader() {}
 
   /**
-   * Loads a Hugging Face directory: {@code config.json}, {@code model.safetensors} (or shards), {@code tokenizer.json} if it is there.
+   * Loads a Hugging Face directory: {@code config.json}, {@code model.safetensors} (or shards),
+   * {@code tokenizer.json} if it is there.
    *
    * @throws IllegalArgumentException that names the file and what is wrong with it
    */
@@ -29,8 +30,11 @@ public final class Loader {
     Path configFile = dir.resolve("config.json");
     if (!Files.isDirectory(dir) || !Files.exists(configFile)) {
       throw new IllegalArgumentException(
-          dir + ": not a model directory\nexpected: a folder with config.json and model.safetensors\nfound: "
-              + (Files.exists(dir) ? (Files.isDirectory(dir) ? "a folder without config.json" : "a file") : "nothing"));
+          dir
+              + ": not a model directory\nexpected: a folder with config.json and model.safetensors\nfound: "
+              + (Files.exists(dir)
+                  ? (Files.isDirectory(dir) ? "a folder without config.json" : "a file")
+                  : "nothing"));
     }
     try {
       Config config = new Config(configFile.toString(), Json.read(configFile));
@@ -57,8 +61,11 @@ public final class Loader {
     return MiniLm.load();
   }
 
-  /** Builds the blocks that {@code config} describes and gives them the weights of {@code source}. */
-  static Pretrained build(String name, Config config, TensorSource source, @Nullable Tokenizer tokenizer) {
+  /**
+   * Builds the blocks that {@code config} describes and gives them the weights of {@code source}.
+   */
+  static Pretrained build(
+      String name, Config config, TensorSource source, @Nullable Tokenizer tokenizer) {
     Architecture architecture = Architectures.of(config);
     Plan plan = plan(config);
     Network network = network(config, architecture, plan);
@@ -69,10 +76,19 @@ public final class Loader {
       memory.manager().close();
       throw e;
     }
-    List<String> labels = network.task() == Task.SEQUENCE_CLASSIFICATION ? config.labels() : List.of();
+    List<String> labels =
+        network.task() == Task.SEQUENCE_CLASSIFICATION ? config.labels() : List.of();
     Pretrained.Facts facts =
         new Pretrained.Facts(
-            name, config, architecture, network.task(), plan.pooling, labels, List.of(), network.outputNames(), tokenizer);
+            name,
+            config,
+            architecture,
+            network.task(),
+            plan.pooling,
+            labels,
+            List.of(),
+            network.outputNames(),
+            tokenizer);
     return new Pretrained(facts, network, List.of(memory));
   }
 
@@ -99,22 +115,32 @@ public final class Loader {
       return new Plan(Task.FEATURES, null);
     }
     throw new IllegalArgumentException(
-        config.source() + ": architectures\nexpected: a name that ends in Model, ForSequenceClassification or ForCausalLM\nfound: " + kind);
+        config.source()
+            + ": architectures\nexpected: a name that ends in Model, ForSequenceClassification or ForCausalLM\nfound: "
+            + kind);
   }
 
   private static Network network(Config config, Architecture architecture, Plan plan) {
-    boolean pooled = plan.pooling == Pooling.OWN || (plan.task == Task.FEATURES && plan.pooling == null);
+    boolean pooled =
+        plan.pooling == Pooling.OWN || (plan.task == Task.FEATURES && plan.pooling == null);
     Body body = architecture.body(config, pooled);
     Head head =
         switch (plan.task) {
           case FEATURES -> plan.pooling == null ? null : new EmbeddingHead(plan.pooling);
           case CAUSAL_LM ->
-              new CausalHead(body, config.size("vocab_size"), config.flag("tie_word_embeddings", false));
+              new CausalHead(
+                  body, config.size("vocab_size"), config.flag("tie_word_embeddings", false));
           case SEQUENCE_CLASSIFICATION -> {
             List<String> labels = config.labels();
-            double dropout = config.probability("classifier_dropout", config.probability("hidden_dropout_prob", 0.1));
+            double dropout =
+                config.probability(
+                    "classifier_dropout", config.probability("hidden_dropout_prob", 0.1));
             Pooling pooling = plan.pooling == null ? Pooling.OWN : plan.pooling;
-            yield new ClassificationHead(body.hiddenSize(), labels.isEmpty() ? config.sizeOr(2, "num_labels") : labels.size(), pooling, dropout);
+            yield new ClassificationHead(
+                body.hiddenSize(),
+                labels.isEmpty() ? config.sizeOr(2, "num_labels") : labels.size(),
+                pooling,
+                dropout);
           }
         };
     return new Network(body, head, architecture.prefix());
@@ -124,7 +150,10 @@ public final class Loader {
   static Map<String, @Nullable Object> configToWrite(Pretrained model) {
     Config config = model.config();
     if (config == null) {
-      throw new IllegalStateException("'" + model.name() + "' has no configuration to write\nfix: save a model that Models.load(...) made");
+      throw new IllegalStateException(
+          "'"
+              + model.name()
+              + "' has no configuration to write\nfix: save a model that Models.load(...) made");
     }
     Map<String, @Nullable Object> out = new LinkedHashMap<>(config.values());
     if (!model.labels().isEmpty()) {

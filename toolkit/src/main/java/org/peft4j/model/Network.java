@@ -15,7 +15,10 @@ final class Network extends Layer {
   private final Body body;
   private final @Nullable Head head;
 
-  /** The body is called {@code prefix} beside a head with modules of its own or a task, and nothing otherwise. */
+  /**
+   * The body is called {@code prefix} beside a head with modules of its own or a task, and nothing
+   * otherwise.
+   */
   Network(Body body, @Nullable Head head, String prefix) {
     this.body = addChildBlock(head == null || head.task() == Task.FEATURES ? "" : prefix, body);
     this.head = head == null ? null : addChildBlock("", head);

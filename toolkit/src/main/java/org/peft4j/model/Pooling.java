@@ -20,13 +20,16 @@ public enum Pooling {
       case MEAN -> {
         NDArray mask = in.mask().toType(DataType.FLOAT32, false).expandDims(2);
         NDArray sum = hidden.mul(mask).sum(new int[] {1});
-        yield sum.div(mask.sum(new int[] {1}).clip(1e-9f, Float.MAX_VALUE)); // a text without tokens pools to zeros
+        yield sum.div(
+            mask.sum(new int[] {1})
+                .clip(1e-9f, Float.MAX_VALUE)); // a text without tokens pools to zeros
       }
       case CLS -> hidden.get(":, 0");
       case OWN -> {
         NDArray pooled = body.pool(pass, hidden);
         if (pooled == null) {
-          throw new IllegalStateException("this architecture has no pooling of its own; use MEAN or CLS");
+          throw new IllegalStateException(
+              "this architecture has no pooling of its own; use MEAN or CLS");
         }
         yield pooled;
       }

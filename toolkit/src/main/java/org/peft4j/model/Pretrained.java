@@ -24,12 +24,15 @@ import org.peft4j.tensor.Seed;
 import org.peft4j.text.Tokenizer;
 
 /**
- * A model with what belongs to it: configuration, weights, tokenizer, labels. It is a DJL {@link Block} that takes {@code input_ids}, {@code
- * attention_mask} and {@code token_type_ids}, int64 {@code [batch, length]}, the last two optional. Its weights are never changed.
+ * A model with what belongs to it: configuration, weights, tokenizer, labels. It is a DJL {@link
+ * Block} that takes {@code input_ids}, {@code attention_mask} and {@code token_type_ids}, int64
+ * {@code [batch, length]}, the last two optional. Its weights are never changed.
  *
- * <p>A block of somebody else's becomes one by {@link #of}; it has no configuration or tokenizer then.
+ * <p>A block of somebody else's becomes one by {@link #of}; it has no configuration or tokenizer
+ * then.
  *
- * <p>Closing it (or losing the last reference) frees its weights, unless a model derived from it still uses them.
+ * <p>Closing it (or losing the last reference) frees its weights, unless a model derived from it
+ * still uses them.
  */
 public final class Pretrained extends AbstractBlock implements AutoCloseable {
   private final Facts facts;
@@ -67,7 +70,16 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
       return p;
     }
     Facts facts =
-        new Facts(block.getClass().getSimpleName(), null, null, Task.FEATURES, null, List.of(), List.of(), List.of("output"), null);
+        new Facts(
+            block.getClass().getSimpleName(),
+            null,
+            null,
+            Task.FEATURES,
+            null,
+            List.of(),
+            List.of(),
+            List.of("output"),
+            null);
     return new Pretrained(facts, block, List.of());
   }
 
@@ -113,7 +125,8 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
   /** Its tokenizer; an error if it has none. */
   public Tokenizer tokenizer() {
     if (facts.tokenizer() == null) {
-      throw new IllegalStateException("'" + name() + "' has no tokenizer\nfix: load it from a directory with a tokenizer.json");
+      throw new IllegalStateException(
+          "'" + name() + "' has no tokenizer\nfix: load it from a directory with a tokenizer.json");
     }
     return facts.tokenizer();
   }
@@ -132,8 +145,9 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
   }
 
   /**
-   * The same model with a new head that tells {@code labels} apart, on pooled hidden states. The head's weights are random (normal, deviation 0.02,
-   * seed 0) until it is trained: every adapter of this model trains and saves it.
+   * The same model with a new head that tells {@code labels} apart, on pooled hidden states. The
+   * head's weights are random (normal, deviation 0.02, seed 0) until it is trained: every adapter
+   * of this model trains and saves it.
    */
   public Pretrained classify(List<String> labels) {
     return classify(labels, facts.pooling() != null ? facts.pooling() : Pooling.OWN, 0);
@@ -142,14 +156,24 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
   /** Like {@link #classify(List)}, with a chosen pooling and seed. */
   public Pretrained classify(List<String> labels, Pooling pooling, long seed) {
     if (labels.size() < 2 || labels.stream().distinct().count() != labels.size()) {
-      throw new IllegalArgumentException("labels\nexpected: at least two distinct names\nfound: " + labels);
+      throw new IllegalArgumentException(
+          "labels\nexpected: at least two distinct names\nfound: " + labels);
     }
-    if (facts.architecture() == null || facts.config() == null || !(network instanceof Network ours)) {
-      throw new IllegalStateException("'" + name() + "' cannot get a new head\nfix: use a model that Models.load(...) made, before it is merged");
+    if (facts.architecture() == null
+        || facts.config() == null
+        || !(network instanceof Network ours)) {
+      throw new IllegalStateException(
+          "'"
+              + name()
+              + "' cannot get a new head\nfix: use a model that Models.load(...) made, before it is merged");
     }
     double dropout =
-        facts.config().probability("classifier_dropout", facts.config().probability("hidden_dropout_prob", 0.1));
-    ClassificationHead head = new ClassificationHead(ours.body().hiddenSize(), labels.size(), pooling, dropout);
+        facts
+            .config()
+            .probability(
+                "classifier_dropout", facts.config().probability("hidden_dropout_prob", 0.1));
+    ClassificationHead head =
+        new ClassificationHead(ours.body().hiddenSize(), labels.size(), pooling, dropout);
     Arena own = new Arena();
     Weights.fill(head, own.manager(), Seed.of(seed).at("head"));
     Network next = new Network(ours.body(), head, facts.architecture().prefix());
@@ -169,13 +193,24 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
     return new Pretrained(f, next, all);
   }
 
-  /** The same model around another block with the same inputs and outputs, whose additional memory is {@code more}. */
+  /**
+   * The same model around another block with the same inputs and outputs, whose additional memory
+   * is {@code more}.
+   */
   public Pretrained with(Block block, Arena more) {
     List<Arena> all = new ArrayList<>(memory);
     all.add(more);
     Facts f =
         new Facts(
-            name(), facts.config(), facts.architecture(), task(), facts.pooling(), labels(), List.of(), outputNames(), facts.tokenizer());
+            name(),
+            facts.config(),
+            facts.architecture(),
+            task(),
+            facts.pooling(),
+            labels(),
+            List.of(),
+            outputNames(),
+            facts.tokenizer());
     return new Pretrained(f, block, all);
   }
 
@@ -188,17 +223,25 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
     return embed(texts, done -> {});
   }
 
-  /** Like {@link #embed(List)}; {@code done} is told the number of texts that are done, now and then. */
+  /**
+   * Like {@link #embed(List)}; {@code done} is told the number of texts that are done, now and
+   * then.
+   */
   public float[][] embed(List<String> texts, IntConsumer done) {
     if (task() != Task.FEATURES || pooling() == null) {
-      throw new IllegalStateException("'" + name() + "' does not embed texts\nfix: use an embedding model such as Models.load(\"minilm\")");
+      throw new IllegalStateException(
+          "'"
+              + name()
+              + "' does not embed texts\nfix: use an embedding model such as Models.load(\"minilm\")");
     }
     return TextOutputs.of(this, tokenizer().encodeAll(texts), tokenizer().padId(), 64, done);
   }
 
   /** Number of elements of all parameters, shared ones once. */
   public long parameters() {
-    return Paths.parameters(this).values().stream().mapToLong(p -> (p.getShape() != null ? p.getShape() : p.getArray().getShape()).size()).sum();
+    return Paths.parameters(this).values().stream()
+        .mapToLong(p -> (p.getShape() != null ? p.getShape() : p.getArray().getShape()).size())
+        .sum();
   }
 
   /** Names of its inputs, in order. */
@@ -206,7 +249,10 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
     return facts.architecture() == null ? List.of() : facts.architecture().inputs();
   }
 
-  /** Writes a Hugging Face directory: {@code config.json}, {@code model.safetensors}, and {@code tokenizer.json} if there is a tokenizer. */
+  /**
+   * Writes a Hugging Face directory: {@code config.json}, {@code model.safetensors}, and {@code
+   * tokenizer.json} if there is a tokenizer.
+   */
   public void save(Path dir) {
     Saver.save(this, dir);
   }
@@ -220,7 +266,10 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
 
   @Override
   protected NDList forwardInternal(
-      ParameterStore store, NDList inputs, boolean training, @Nullable PairList<String, Object> params) {
+      ParameterStore store,
+      NDList inputs,
+      boolean training,
+      @Nullable PairList<String, Object> params) {
     try {
       return network.forward(store, inputs, training, params);
     } finally {
@@ -241,9 +290,16 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
   /** One line: name, architecture, task, size. */
   @Override
   public String toString() {
-    String kind = facts.architecture() == null ? network.getClass().getSimpleName() : facts.architecture().modelType();
-    String what = labels().isEmpty() ? task().name().toLowerCase(Locale.ROOT).replace('_', ' ') : labels().size() + " labels";
-    return String.format(Locale.ROOT, "%s: %s, %s, %,d parameters", name(), kind, what, parameters());
+    String kind =
+        facts.architecture() == null
+            ? network.getClass().getSimpleName()
+            : facts.architecture().modelType();
+    String what =
+        labels().isEmpty()
+            ? task().name().toLowerCase(Locale.ROOT).replace('_', ' ')
+            : labels().size() + " labels";
+    return String.format(
+        Locale.ROOT, "%s: %s, %s, %,d parameters", name(), kind, what, parameters());
   }
 
   @Override

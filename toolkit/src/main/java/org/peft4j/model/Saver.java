@@ -21,13 +21,20 @@ final class Saver {
   static void save(Pretrained model, Path dir) {
     Map<String, @Nullable Object> config = new LinkedHashMap<>(Loader.configToWrite(model));
     Map<String, NDArray> tensors = model.tensors();
-    if (Boolean.TRUE.equals(config.get("tie_word_embeddings")) && tensors.containsKey("lm_head.weight")) {
-      config.put("tie_word_embeddings", false); // an adapter that acted on one of the two has untied them
+    if (Boolean.TRUE.equals(config.get("tie_word_embeddings"))
+        && tensors.containsKey("lm_head.weight")) {
+      config.put(
+          "tie_word_embeddings", false); // an adapter that acted on one of the two has untied them
     }
     try {
       Files.createDirectories(dir);
       Safetensors.writeSharded(
-          dir, tensors.entrySet().stream().map(e -> Safetensors.Entry.of(e.getKey(), e.getValue())).toList(), SHARD_BYTES, Map.of("format", "pt"));
+          dir,
+          tensors.entrySet().stream()
+              .map(e -> Safetensors.Entry.of(e.getKey(), e.getValue()))
+              .toList(),
+          SHARD_BYTES,
+          Map.of("format", "pt"));
       if (model.hasTokenizer()) {
         Path source = model.tokenizer().path();
         AtomicFiles.writeBytes(dir.resolve("tokenizer.json"), Files.readAllBytes(source));

@@ -25,7 +25,8 @@ public final class TextOutputs {
    * @param block takes what {@link Inputs#list} makes
    * @param done told the number of texts that are done, now and then
    */
-  public static float[][] of(Block block, List<Tokens> texts, long padId, int batchSize, IntConsumer done) {
+  public static float[][] of(
+      Block block, List<Tokens> texts, long padId, int batchSize, IntConsumer done) {
     float[][] out = new float[texts.size()][];
     int[] byLength =
         IntStream.range(0, texts.size())
@@ -36,7 +37,8 @@ public final class TextOutputs {
     return Torch.inference(
         () -> {
           for (int from = 0; from < byLength.length; from += batchSize) {
-            int[] rows = Arrays.copyOfRange(byLength, from, Math.min(byLength.length, from + batchSize));
+            int[] rows =
+                Arrays.copyOfRange(byLength, from, Math.min(byLength.length, from + batchSize));
             try (Scope scope = Scope.open();
                 NDManager manager = Torch.newManager()) {
               List<Tokens> chosen = Arrays.stream(rows).mapToObj(texts::get).toList();

@@ -26,7 +26,8 @@ final class Weights {
    * @return names in the file that no parameter took
    * @throws IllegalArgumentException that lists every missing and every misshapen tensor
    */
-  static Set<String> load(Block network, TensorSource source, Architecture architecture, NDManager owner) {
+  static Set<String> load(
+      Block network, TensorSource source, Architecture architecture, NDManager owner) {
     String prefix = architecture.prefix() + ".";
     Set<String> unused = new LinkedHashSet<>(source.names());
     Map<String, String> inFile = new java.util.HashMap<>();
@@ -40,12 +41,19 @@ final class Weights {
         (path, parameter) -> {
           String name = inFile.get(path);
           if (name == null) {
-            name = inFile.get(path.startsWith(prefix) ? path.substring(prefix.length()) : prefix + path);
+            name =
+                inFile.get(
+                    path.startsWith(prefix) ? path.substring(prefix.length()) : prefix + path);
           }
           if (name == null) {
             problems.add("missing " + path + " " + parameter.getShape());
           } else if (!source.info(name).shape().equals(parameter.getShape())) {
-            problems.add(path + ": expected " + parameter.getShape() + ", found " + source.info(name).shape());
+            problems.add(
+                path
+                    + ": expected "
+                    + parameter.getShape()
+                    + ", found "
+                    + source.info(name).shape());
           } else {
             unused.remove(name);
             found.put(parameter, name);
@@ -68,7 +76,10 @@ final class Weights {
     return unused;
   }
 
-  /** Random first values of a new module: weights normal with deviation 0.02, biases 0, gains 1, as BERT starts. */
+  /**
+   * Random first values of a new module: weights normal with deviation 0.02, biases 0, gains 1, as
+   * BERT starts.
+   */
   static void fill(Block module, NDManager owner, Seed seed) {
     Paths.parameters(module)
         .forEach(
@@ -86,7 +97,8 @@ final class Weights {
 
   private static void set(Parameter parameter, NDArray value, NDManager owner) {
     NDArray owned = Scope.giveTo(owner, value);
-    parameter.setInitializer((m, s, t) -> owned); // the one way to give a value to a parameter that knows its shape
+    parameter.setInitializer(
+        (m, s, t) -> owned); // the one way to give a value to a parameter that knows its shape
     parameter.initialize(owner, DataType.FLOAT32);
   }
 }

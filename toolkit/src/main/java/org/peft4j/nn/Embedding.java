@@ -19,7 +19,9 @@ public final class Embedding extends Layer implements Slotted {
 
   public Embedding(long entries, long dim, @Nullable String role) {
     this.role = role;
-    frozen = new Dense(parameter("weight", Parameter.Type.WEIGHT, entries, dim), null, Operation.EMBEDDING);
+    frozen =
+        new Dense(
+            parameter("weight", Parameter.Type.WEIGHT, entries, dim), null, Operation.EMBEDDING);
   }
 
   public NDArray apply(Pass pass, NDArray ids) {

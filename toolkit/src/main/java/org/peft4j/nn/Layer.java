@@ -12,8 +12,9 @@ import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Pass;
 
 /**
- * A DJL block of ours. Its parameters have their shapes from the start, are frozen, and get their values from a loader; inside a model,
- * blocks call each other's typed methods with the {@link Pass} at hand rather than {@code forward}.
+ * A DJL block of ours. Its parameters have their shapes from the start, are frozen, and get their
+ * values from a loader; inside a model, blocks call each other's typed methods with the {@link
+ * Pass} at hand rather than {@code forward}.
  */
 public abstract class Layer extends AbstractBlock {
   protected Layer() {
@@ -23,7 +24,12 @@ public abstract class Layer extends AbstractBlock {
   /** Declares a frozen parameter. */
   protected final Parameter parameter(String name, Parameter.Type type, long... shape) {
     return addParameter(
-        Parameter.builder().setName(name).setType(type).optShape(new Shape(shape)).optRequiresGrad(false).build());
+        Parameter.builder()
+            .setName(name)
+            .setType(type)
+            .optShape(new Shape(shape))
+            .optRequiresGrad(false)
+            .build());
   }
 
   /** The block's computation on its inputs. */
@@ -31,7 +37,10 @@ public abstract class Layer extends AbstractBlock {
 
   @Override
   protected NDList forwardInternal(
-      ParameterStore store, NDList inputs, boolean training, @Nullable PairList<String, Object> params) {
+      ParameterStore store,
+      NDList inputs,
+      boolean training,
+      @Nullable PairList<String, Object> params) {
     return compute(Pass.of(store, training), inputs);
   }
 

@@ -11,13 +11,17 @@ import org.peft4j.spi.Operation;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Slotted;
 
-/** {@code (x - mean) / sqrt(variance + epsilon) * weight + bias} over the last axis, of size dim. */
+/**
+ * {@code (x - mean) / sqrt(variance + epsilon) * weight + bias} over the last axis, of size dim.
+ */
 public final class LayerNorm extends Layer implements Slotted {
   private final Frozen frozen;
 
   public LayerNorm(long dim, double epsilon) {
     Parameter weight = parameter("weight", Parameter.Type.GAMMA, dim);
-    frozen = new Dense(weight, parameter("bias", Parameter.Type.BETA, dim), Operation.layerNorm(epsilon));
+    frozen =
+        new Dense(
+            weight, parameter("bias", Parameter.Type.BETA, dim), Operation.layerNorm(epsilon));
   }
 
   public NDArray apply(Pass pass, NDArray x) {

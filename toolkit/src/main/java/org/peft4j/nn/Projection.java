@@ -22,7 +22,9 @@ public final class Projection extends Layer implements Slotted {
   public Projection(long in, long out, boolean bias, @Nullable String role) {
     this.role = role;
     Parameter weight = parameter("weight", Parameter.Type.WEIGHT, out, in);
-    frozen = new Dense(weight, bias ? parameter("bias", Parameter.Type.BIAS, out) : null, Operation.LINEAR);
+    frozen =
+        new Dense(
+            weight, bias ? parameter("bias", Parameter.Type.BIAS, out) : null, Operation.LINEAR);
     tiedTo = null;
   }
 
@@ -33,7 +35,10 @@ public final class Projection extends Layer implements Slotted {
     frozen = new Dense(shared, null, Operation.LINEAR);
   }
 
-  /** A projection without bias whose weight is the tensor of {@code other}, such as the token embeddings {@code [vocabulary, hidden]}. */
+  /**
+   * A projection without bias whose weight is the tensor of {@code other}, such as the token
+   * embeddings {@code [vocabulary, hidden]}.
+   */
   public static Projection tied(Frozen other, @Nullable String role) {
     return new Projection(other, role);
   }

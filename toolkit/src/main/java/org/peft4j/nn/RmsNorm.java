@@ -12,7 +12,10 @@ import org.peft4j.spi.Pass;
 import org.peft4j.spi.Slotted;
 import org.peft4j.tensor.RootMeanSquare;
 
-/** {@code x / sqrt(mean(x^2) + epsilon) * weight} over the last axis, of size dim (arXiv 1910.07467). */
+/**
+ * {@code x / sqrt(mean(x^2) + epsilon) * weight} over the last axis, of size dim (arXiv
+ * 1910.07467).
+ */
 public final class RmsNorm extends Layer implements Slotted {
   private final Frozen frozen;
 

@@ -1,4 +1,7 @@
-/** Blocks that models are made of. They compute through {@link org.peft4j.spi.Pass}, where adapters act. */
+/**
+ * Blocks that models are made of. They compute through {@link org.peft4j.spi.Pass}, where adapters
+ * act.
+ */
 @NullMarked
 package org.peft4j.nn;
 

@@ -24,7 +24,11 @@ import org.peft4j.train.RunListener;
 /** Charts of training runs as pictures (JFreeChart). */
 public final class Charts {
   private static final Color[] COLOURS = {
-    new Color(0x1F6FB4), new Color(0xD9622B), new Color(0x3A923A), new Color(0x8A5AB5), new Color(0x6B6B6B)
+    new Color(0x1F6FB4),
+    new Color(0xD9622B),
+    new Color(0x3A923A),
+    new Color(0x8A5AB5),
+    new Color(0x6B6B6B)
   };
   private static final int WIDTH = 900;
   private static final int HEIGHT = 520;
@@ -37,7 +41,8 @@ public final class Charts {
   }
 
   /**
-   * The losses of several runs over their steps, smoothed by an exponential mean, with the single steps behind them in a pale tone.
+   * The losses of several runs over their steps, smoothed by an exponential mean, with the single
+   * steps behind them in a pale tone.
    *
    * @throws IllegalStateException with one sentence, where this JDK cannot draw (no fonts, no AWT)
    */
@@ -46,7 +51,10 @@ public final class Charts {
       return draw(title, runs).createBufferedImage(WIDTH, HEIGHT);
     } catch (RuntimeException | LinkageError | InternalError e) {
       throw new IllegalStateException(
-          "this JDK cannot draw charts (" + e + ")\nfix: install a font (on Debian: apt-get install fontconfig fonts-dejavu-core), or a JDK that is not headless-only", e);
+          "this JDK cannot draw charts ("
+              + e
+              + ")\nfix: install a font (on Debian: apt-get install fontconfig fonts-dejavu-core), or a JDK that is not headless-only",
+          e);
     }
   }
 
@@ -86,11 +94,17 @@ public final class Charts {
   }
 
   private static void add(
-      XYSeriesCollection data, XYLineAndShapeRenderer renderer, XYSeries series, Color colour, float width, boolean inLegend) {
+      XYSeriesCollection data,
+      XYLineAndShapeRenderer renderer,
+      XYSeries series,
+      Color colour,
+      float width,
+      boolean inLegend) {
     data.addSeries(series);
     int i = data.getSeriesCount() - 1;
     renderer.setSeriesPaint(i, colour);
-    renderer.setSeriesStroke(i, new BasicStroke(width, BasicStroke.CAP_ROUND, BasicStroke.JOIN_ROUND));
+    renderer.setSeriesStroke(
+        i, new BasicStroke(width, BasicStroke.CAP_ROUND, BasicStroke.JOIN_ROUND));
     renderer.setSeriesVisibleInLegend(i, inLegend);
   }
 

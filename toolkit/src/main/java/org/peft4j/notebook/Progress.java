@@ -14,8 +14,8 @@ import org.peft4j.train.RunListener;
 import org.peft4j.train.Settings;
 
 /**
- * Progress bars on standard error, where somebody looks at a terminal. {@code PEFT4J_PROGRESS} ({@code on} or {@code off}, environment variable or system
- * property) overrides the guess.
+ * Progress bars on standard error, where somebody looks at a terminal. {@code PEFT4J_PROGRESS}
+ * ({@code on} or {@code off}, environment variable or system property) overrides the guess.
  */
 public final class Progress implements AutoCloseable {
   private static final int WIDTH = 100;
@@ -32,7 +32,9 @@ public final class Progress implements AutoCloseable {
     return setting != null ? setting.equals("on") : isTerminal();
   }
 
-  @SuppressWarnings("SystemConsoleNull") // from JDK 22 on there always is a console, which says by isTerminal() what it is
+  @SuppressWarnings(
+      "SystemConsoleNull") // from JDK 22 on there always is a console, which says by isTerminal()
+  // what it is
   private static boolean isTerminal() {
     Console console = System.console();
     if (console == null) {
@@ -45,7 +47,10 @@ public final class Progress implements AutoCloseable {
     }
   }
 
-  /** A bar for {@code total} units of work; closing it ends its line. Does nothing where no bars are drawn. */
+  /**
+   * A bar for {@code total} units of work; closing it ends its line. Does nothing where no bars are
+   * drawn.
+   */
   public static Progress of(String name, long total) {
     return of(name, total, "", 1);
   }
@@ -128,7 +133,8 @@ public final class Progress implements AutoCloseable {
 
     @Override
     public void onEvaluation(Evaluation e) {
-      evaluated = String.format(Locale.ROOT, " %s %.3f", e.metrics().mainName(), e.metrics().main());
+      evaluated =
+          String.format(Locale.ROOT, " %s %.3f", e.metrics().mainName(), e.metrics().main());
       show(e.step());
     }
 

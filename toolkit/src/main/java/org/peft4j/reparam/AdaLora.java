@@ -23,10 +23,11 @@ import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Scalars;
 
 /**
- * AdaLoRA (Zhang et al., arXiv 2303.10512): {@code W = W0 + s B diag(E) A}, A {@code [r, in]} (for a convolution {@code [r, in k...]}), E {@code [r, 1]}, B {@code [out, r]}, {@code s =
- * alpha / (initRank + 1e-5)}; A and B are kept near orthogonal by a penalty. A budget of ranks falls along a cubic from {@code initRank}
- * per site to {@code targetRank} on average; the singular triplets with the lowest importance (sensitivity times uncertainty,
- * smoothed) lose their E.
+ * AdaLoRA (Zhang et al., arXiv 2303.10512): {@code W = W0 + s B diag(E) A}, A {@code [r, in]} (for
+ * a convolution {@code [r, in k...]}), E {@code [r, 1]}, B {@code [out, r]}, {@code s = alpha /
+ * (initRank + 1e-5)}; A and B are kept near orthogonal by a penalty. A budget of ranks falls along
+ * a cubic from {@code initRank} per site to {@code targetRank} on average; the singular triplets
+ * with the lowest importance (sensitivity times uncertainty, smoothed) lose their E.
  *
  * @param steps length of the schedule in steps; 0 takes the training run's
  * @param warmup steps before the budget falls ({@code tinit})
@@ -67,14 +68,23 @@ public record AdaLora(
     Checks.probability("dropout", dropout);
     Checks.finite("orth_reg_weight", orthogonality);
     if (targetRank > initRank) {
-      throw new IllegalArgumentException("target_r: expected at most init_r " + initRank + ", found " + targetRank);
+      throw new IllegalArgumentException(
+          "target_r: expected at most init_r " + initRank + ", found " + targetRank);
     }
     if (steps < 0 || warmup < 0 || settle < 0 || every < 1) {
       throw new IllegalArgumentException(
-          "schedule: expected steps, warmup and settle of at least 0 and every of at least 1, found " + steps + ", " + warmup + ", " + settle + ", " + every);
+          "schedule: expected steps, warmup and settle of at least 0 and every of at least 1, found "
+              + steps
+              + ", "
+              + warmup
+              + ", "
+              + settle
+              + ", "
+              + every);
     }
     if (!(beta1 > 0 && beta1 < 1 && beta2 > 0 && beta2 < 1)) {
-      throw new IllegalArgumentException("beta1 and beta2: expected numbers between 0 and 1, found " + beta1 + " and " + beta2);
+      throw new IllegalArgumentException(
+          "beta1 and beta2: expected numbers between 0 and 1, found " + beta1 + " and " + beta2);
     }
     kept = Patterns.plain(kept);
   }
@@ -159,7 +169,8 @@ public record AdaLora(
   }
 
   private static NDArray deviation(NDArray gram) {
-    NDArray eye = gram.getManager().eye((int) gram.getShape().get(0)).toType(gram.getDataType(), false);
+    NDArray eye =
+        gram.getManager().eye((int) gram.getShape().get(0)).toType(gram.getDataType(), false);
     return gram.sub(eye).square().sum().sqrt();
   }
 
@@ -171,7 +182,13 @@ public record AdaLora(
     long length = steps > 0 ? steps : total;
     if (length <= (long) warmup + settle) {
       throw new IllegalStateException(
-          "AdaLoRA's schedule does not fit: warmup " + warmup + " + settle " + settle + " must be less than the " + length + " steps of the run");
+          "AdaLoRA's schedule does not fit: warmup "
+              + warmup
+              + " + settle "
+              + settle
+              + " must be less than the "
+              + length
+              + " steps of the run");
     }
     if (step < length - settle) {
       sites.forEach(this::observe);
@@ -217,7 +234,11 @@ public record AdaLora(
     List<float[]> scores = new ArrayList<>();
     int n = 0;
     for (At at : sites) {
-      NDArray score = score(at, E).squeeze(1).add(score(at, A).mean(new int[] {1})).add(score(at, B).mean(new int[] {0}));
+      NDArray score =
+          score(at, E)
+              .squeeze(1)
+              .add(score(at, A).mean(new int[] {1}))
+              .add(score(at, B).mean(new int[] {0}));
       scores.add(score.toFloatArray());
       n += scores.get(scores.size() - 1).length;
     }
@@ -265,7 +286,18 @@ public record AdaLora(
       masks.put(at.site().path(), mask);
     }
     return new AdaLora(
-        initRank, targetRank, alpha, dropout, steps, warmup, settle, every, beta1, beta2, orthogonality, masks);
+        initRank,
+        targetRank,
+        alpha,
+        dropout,
+        steps,
+        warmup,
+        settle,
+        every,
+        beta1,
+        beta2,
+        orthogonality,
+        masks);
   }
 
   /** The rows of A and E, and columns of B, whose triplets live. */
@@ -292,7 +324,8 @@ public record AdaLora(
     float[] to = new float[outRows * outWidth];
     for (int i = 0; i < outRows; i++) {
       for (int j = 0; j < outWidth; j++) {
-        to[i * outWidth + j] = columns ? from[i * width + alive.get(j)] : from[alive.get(i) * width + j];
+        to[i * outWidth + j] =
+            columns ? from[i * width + alive.get(j)] : from[alive.get(i) * width + j];
       }
     }
     return Buffers.create(value.getManager(), to, new Shape(outRows, outWidth));
@@ -320,7 +353,14 @@ public record AdaLora(
   }
 
   static AdaLora fromConfig(Entries c) {
-    c.accept("r", "fan_in_fan_out", "init_lora_weights", "alpha_pattern", "megatron_core", "qalora_group_size", "use_rslora");
+    c.accept(
+        "r",
+        "fan_in_fan_out",
+        "init_lora_weights",
+        "alpha_pattern",
+        "megatron_core",
+        "qalora_group_size",
+        "use_rslora");
     Map<String, List<Boolean>> kept = new LinkedHashMap<>();
     c.masks("rank_pattern")
         .forEach((key, mask) -> kept.put(key.replaceFirst("\\.lora_E$", ""), mask));
@@ -341,7 +381,12 @@ public record AdaLora(
 
   @Override
   public String summary() {
-    return "rank " + initRank + " to " + targetRank + " on average, alpha " + Patterns.tidy(alpha)
+    return "rank "
+        + initRank
+        + " to "
+        + targetRank
+        + " on average, alpha "
+        + Patterns.tidy(alpha)
         + (dropout > 0 ? ", dropout " + dropout : "");
   }
 
@@ -364,38 +409,98 @@ public record AdaLora(
     public Options<R> ranks(int initial, int target) {
       AdaLora t = tuner();
       return with(
-          new AdaLora(initial, target, t.alpha, t.dropout, t.steps, t.warmup, t.settle, t.every, t.beta1, t.beta2, t.orthogonality, t.kept));
+          new AdaLora(
+              initial,
+              target,
+              t.alpha,
+              t.dropout,
+              t.steps,
+              t.warmup,
+              t.settle,
+              t.every,
+              t.beta1,
+              t.beta2,
+              t.orthogonality,
+              t.kept));
     }
 
     /** Numerator of the scale; default 8. */
     public Options<R> alpha(double alpha) {
       AdaLora t = tuner();
       return with(
-          new AdaLora(t.initRank, t.targetRank, alpha, t.dropout, t.steps, t.warmup, t.settle, t.every, t.beta1, t.beta2, t.orthogonality, t.kept));
+          new AdaLora(
+              t.initRank,
+              t.targetRank,
+              alpha,
+              t.dropout,
+              t.steps,
+              t.warmup,
+              t.settle,
+              t.every,
+              t.beta1,
+              t.beta2,
+              t.orthogonality,
+              t.kept));
     }
 
     /** Dropout on the input of the branch, in [0, 1); default 0. */
     public Options<R> dropout(double p) {
       AdaLora t = tuner();
       return with(
-          new AdaLora(t.initRank, t.targetRank, t.alpha, p, t.steps, t.warmup, t.settle, t.every, t.beta1, t.beta2, t.orthogonality, t.kept));
+          new AdaLora(
+              t.initRank,
+              t.targetRank,
+              t.alpha,
+              p,
+              t.steps,
+              t.warmup,
+              t.settle,
+              t.every,
+              t.beta1,
+              t.beta2,
+              t.orthogonality,
+              t.kept));
     }
 
     /**
-     * When the budget falls: not before {@code warmup} steps, every {@code every} steps, and no more in the last {@code settle} steps of
-     * the run. Default: 0, 1, 0.
+     * When the budget falls: not before {@code warmup} steps, every {@code every} steps, and no
+     * more in the last {@code settle} steps of the run. Default: 0, 1, 0.
      */
     public Options<R> schedule(int warmup, int every, int settle) {
       AdaLora t = tuner();
       return with(
-          new AdaLora(t.initRank, t.targetRank, t.alpha, t.dropout, t.steps, warmup, settle, every, t.beta1, t.beta2, t.orthogonality, t.kept));
+          new AdaLora(
+              t.initRank,
+              t.targetRank,
+              t.alpha,
+              t.dropout,
+              t.steps,
+              warmup,
+              settle,
+              every,
+              t.beta1,
+              t.beta2,
+              t.orthogonality,
+              t.kept));
     }
 
     /** Weight of the orthogonality penalty; default 0.5. */
     public Options<R> orthogonality(double weight) {
       AdaLora t = tuner();
       return with(
-          new AdaLora(t.initRank, t.targetRank, t.alpha, t.dropout, t.steps, t.warmup, t.settle, t.every, t.beta1, t.beta2, weight, t.kept));
+          new AdaLora(
+              t.initRank,
+              t.targetRank,
+              t.alpha,
+              t.dropout,
+              t.steps,
+              t.warmup,
+              t.settle,
+              t.every,
+              t.beta1,
+              t.beta2,
+              weight,
+              t.kept));
     }
   }
 }

@@ -15,8 +15,8 @@ import org.peft4j.spi.Site;
 import org.peft4j.spi.Weight;
 
 /**
- * Full fine-tuning: {@code W = theta}, started at a copy of W0. It is the reference that the others are measured against, and what
- * happens to a module named in {@code modules_to_save}.
+ * Full fine-tuning: {@code W = theta}, started at a copy of W0. It is the reference that the others
+ * are measured against, and what happens to a module named in {@code modules_to_save}.
  */
 public record Full() implements Reparam {
   private static final String WEIGHT = "weight";

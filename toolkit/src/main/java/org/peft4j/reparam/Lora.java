@@ -19,8 +19,9 @@ import org.peft4j.spi.Site;
 import org.peft4j.tensor.Scalars;
 
 /**
- * LoRA (Hu et al., arXiv 2106.09685): {@code W = W0 + s B A}, A {@code [r, in]}, B {@code [out, r]}, {@code s = alpha / r}, or
- * {@code alpha / sqrt(r)} for rsLoRA (arXiv 2312.03732). Dropout acts on the input of the branch only.
+ * LoRA (Hu et al., arXiv 2106.09685): {@code W = W0 + s B A}, A {@code [r, in]}, B {@code [out,
+ * r]}, {@code s = alpha / r}, or {@code alpha / sqrt(r)} for rsLoRA (arXiv 2312.03732). Dropout
+ * acts on the input of the branch only.
  *
  * @param rank r, at least 1
  * @param alpha numerator of the scale
@@ -28,7 +29,8 @@ import org.peft4j.tensor.Scalars;
  * @param rsLora whether the scale is {@code alpha / sqrt(r)}
  * @param loraBias whether B has a bias of its own
  * @param init how A and B start
- * @param rankPattern other ranks for sites whose path ends in, or matches, the key; the first match in order wins
+ * @param rankPattern other ranks for sites whose path ends in, or matches, the key; the first match
+ *     in order wins
  * @param alphaPattern other alphas, likewise
  */
 public record Lora(
@@ -62,7 +64,8 @@ public record Lora(
     rankPattern.values().forEach(Checks::rank);
     alphaPattern.values().forEach(a -> Checks.finite("alpha", a));
     if (loraBias && init.shifts()) {
-      throw new IllegalArgumentException("lora_bias: not possible with init " + init + "; use kaiming or gaussian");
+      throw new IllegalArgumentException(
+          "lora_bias: not possible with init " + init + "; use kaiming or gaussian");
     }
   }
 
@@ -92,17 +95,32 @@ public record Lora(
     Double a = Patterns.find(alphaPattern, site.path());
     return r == null && a == null
         ? this
-        : new Lora(r != null ? r : rank, a != null ? a : alpha, dropout, rsLora, loraBias, init, Map.of(), Map.of());
+        : new Lora(
+            r != null ? r : rank,
+            a != null ? a : alpha,
+            dropout,
+            rsLora,
+            loraBias,
+            init,
+            Map.of(),
+            Map.of());
   }
 
   @Override
   public void declare(Site site, Declaration theta) {
     if (site.kind() != Kind.LINEAR && init.needsMatrix()) {
       throw new IllegalArgumentException(
-          "init " + init + " needs a linear layer\nfound: " + site + " of kind " + site.kind() + "\nfix: exclude it, or use kaiming");
+          "init "
+              + init
+              + " needs a linear layer\nfound: "
+              + site
+              + " of kind "
+              + site.kind()
+              + "\nfix: exclude it, or use kaiming");
     }
     if (loraBias && site.kind() == Kind.EMBEDDING) {
-      throw new IllegalArgumentException("lora_bias: an embedding has no bias\nfound: " + site + "\nfix: exclude it");
+      throw new IllegalArgumentException(
+          "lora_bias: an embedding has no bias\nfound: " + site + "\nfix: exclude it");
     }
     switch (site.kind()) {
       case EMBEDDING -> {
@@ -112,7 +130,8 @@ public record Lora(
       case CONV -> {
         Shape w = site.shape();
         theta.trained(A, new Shape(rank).addAll(w.slice(1)), init.a(this));
-        theta.trained(B, new Shape(site.out(), rank).addAll(Patterns.ones(w.dimension() - 2)), init.b(this));
+        theta.trained(
+            B, new Shape(site.out(), rank).addAll(Patterns.ones(w.dimension() - 2)), init.b(this));
       }
       default -> {
         theta.trained(A, new Shape(rank, site.in()), init.a(this));
@@ -156,7 +175,8 @@ public record Lora(
     if (bias == null) {
       return high;
     }
-    return high.add(at.site().kind() == Kind.CONV ? bias.reshape(new Shape(-1).addAll(spatial(high))) : bias);
+    return high.add(
+        at.site().kind() == Kind.CONV ? bias.reshape(new Shape(-1).addAll(spatial(high))) : bias);
   }
 
   private static Shape spatial(NDArray convolved) {
@@ -173,8 +193,9 @@ public record Lora(
   }
 
   /**
-   * Ranks as the tensors have them. Hugging Face writes {@code rank_pattern} with sorted keys although the first match wins, so where patterns
-   * overlap its file can name other ranks than it holds.
+   * Ranks as the tensors have them. Hugging Face writes {@code rank_pattern} with sorted keys
+   * although the first match wins, so where patterns overlap its file can name other ranks than it
+   * holds.
    */
   @Override
   public Lora fitted(List<Site> sites, BiFunction<Site, String, @Nullable Shape> shapes) {
@@ -263,7 +284,8 @@ public record Lora(
     private Options<R> change(
         int rank, double alpha, double dropout, boolean rsLora, boolean loraBias, LoraInit init) {
       Lora t = tuner();
-      return with(new Lora(rank, alpha, dropout, rsLora, loraBias, init, t.rankPattern, t.alphaPattern));
+      return with(
+          new Lora(rank, alpha, dropout, rsLora, loraBias, init, t.rankPattern, t.alphaPattern));
     }
 
     /** r, at least 1; default 8. */
@@ -302,18 +324,40 @@ public record Lora(
       return change(t.rank, t.alpha, t.dropout, t.rsLora, t.loraBias, init);
     }
 
-    /** Another rank for sites whose path ends in, or matches, {@code pattern}. The first pattern that fits wins. */
+    /**
+     * Another rank for sites whose path ends in, or matches, {@code pattern}. The first pattern
+     * that fits wins.
+     */
     public Options<R> rankPattern(String pattern, int rank) {
       Lora t = tuner();
       return with(
-          new Lora(t.rank, t.alpha, t.dropout, t.rsLora, t.loraBias, t.init, Patterns.plus(t.rankPattern, pattern, rank), t.alphaPattern));
+          new Lora(
+              t.rank,
+              t.alpha,
+              t.dropout,
+              t.rsLora,
+              t.loraBias,
+              t.init,
+              Patterns.plus(t.rankPattern, pattern, rank),
+              t.alphaPattern));
     }
 
-    /** Another alpha for sites whose path ends in, or matches, {@code pattern}. The first pattern that fits wins. */
+    /**
+     * Another alpha for sites whose path ends in, or matches, {@code pattern}. The first pattern
+     * that fits wins.
+     */
     public Options<R> alphaPattern(String pattern, double alpha) {
       Lora t = tuner();
       return with(
-          new Lora(t.rank, t.alpha, t.dropout, t.rsLora, t.loraBias, t.init, t.rankPattern, Patterns.plus(t.alphaPattern, pattern, alpha)));
+          new Lora(
+              t.rank,
+              t.alpha,
+              t.dropout,
+              t.rsLora,
+              t.loraBias,
+              t.init,
+              t.rankPattern,
+              Patterns.plus(t.alphaPattern, pattern, alpha)));
     }
   }
 }

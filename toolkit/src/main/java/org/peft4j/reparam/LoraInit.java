@@ -9,7 +9,10 @@ import org.peft4j.tensor.Qr;
 import org.peft4j.tensor.Scalars;
 import org.peft4j.tensor.Svd;
 
-/** How LoRA's A {@code [r, in]} and B {@code [out, r]} start, in Hugging Face's words {@code init_lora_weights}. */
+/**
+ * How LoRA's A {@code [r, in]} and B {@code [out, r]} start, in Hugging Face's words {@code
+ * init_lora_weights}.
+ */
 public enum LoraInit {
   /** A uniform in {@code +-1/sqrt(in)}, B = 0: starts at W0. */
   KAIMING,
@@ -18,13 +21,16 @@ public enum LoraInit {
   /** A and B both uniform: does not start at W0; for tests. */
   RANDOM,
   /**
-   * The r largest singular directions of W0 (arXiv 2404.02948): {@code A = sqrt(S / s) Vh, B = U sqrt(S / s)}; the base becomes the
-   * residual W0 - s B A, so that the start is W0.
+   * The r largest singular directions of W0 (arXiv 2404.02948): {@code A = sqrt(S / s) Vh, B = U
+   * sqrt(S / s)}; the base becomes the residual W0 - s B A, so that the start is W0.
    */
   PISSA,
   /** QR of W0 (arXiv 2406.01775): B = Q[:, :r], A = R[:r]; the base becomes W0 - s B A. */
   OLORA,
-  /** A and B from disjoint rows of a random orthogonal matrix: neither is zero, their product is. r is even. */
+  /**
+   * A and B from disjoint rows of a random orthogonal matrix: neither is zero, their product is. r
+   * is even.
+   */
   ORTHOGONAL;
 
   boolean shifts() {
@@ -83,7 +89,8 @@ public enum LoraInit {
   private static int atMost(int rank, Shape w) {
     long most = Math.min(w.get(0), w.get(1));
     if (rank > most) {
-      throw new IllegalArgumentException("rank: at most " + most + " for a weight of shape " + w + " with this init, was " + rank);
+      throw new IllegalArgumentException(
+          "rank: at most " + most + " for a weight of shape " + w + " with this init, was " + rank);
     }
     return rank;
   }
@@ -93,7 +100,10 @@ public enum LoraInit {
     if (r % 2 != 0) {
       throw new IllegalArgumentException("rank: must be even for init orthogonal, was " + r);
     }
-    NDArray q = c.once("orthogonal", () -> Qr.of(c.seed().at("q").normal(c.manager(), new Shape(r, r), 1)).q());
+    NDArray q =
+        c.once(
+            "orthogonal",
+            () -> Qr.of(c.seed().at("q").normal(c.manager(), new Shape(r, r), 1)).q());
     NDArray rows = q.get(new NDIndex(a ? "1::2" : "0::2")); // [r/2, r]
     NDArray random = c.seed().at(a ? "a" : "b").normal(c.manager(), new Shape(size, r / 2), 1);
     NDArray x = Scalars.div(random.matMul(rows), 10); // [size, r]
@@ -122,7 +132,8 @@ public enum LoraInit {
       }
     }
     throw new IllegalArgumentException(
-        "init_lora_weights\nexpected: true, false, gaussian, pissa, olora or orthogonal\nfound: " + value);
+        "init_lora_weights\nexpected: true, false, gaussian, pissa, olora or orthogonal\nfound: "
+            + value);
   }
 
   @Override

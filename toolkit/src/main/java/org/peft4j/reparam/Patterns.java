@@ -10,7 +10,10 @@ import java.util.regex.PatternSyntaxException;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Entries;
 
-/** Settings by module name, as Hugging Face's {@code rank_pattern}: regular expressions that match the whole path or its end at a dot. */
+/**
+ * Settings by module name, as Hugging Face's {@code rank_pattern}: regular expressions that match
+ * the whole path or its end at a dot.
+ */
 final class Patterns {
   /** A null in a configuration file. */
   static final Object NULL = Entries.NULL;
@@ -31,7 +34,8 @@ final class Patterns {
     try {
       return Pattern.compile("(.*\\.)?(" + key + ")");
     } catch (PatternSyntaxException e) {
-      throw new IllegalArgumentException("pattern '" + key + "' is not a regular expression: " + e.getDescription(), e);
+      throw new IllegalArgumentException(
+          "pattern '" + key + "' is not a regular expression: " + e.getDescription(), e);
     }
   }
 

@@ -5,7 +5,10 @@ import java.util.function.Function;
 import org.peft4j.spi.Entries;
 import org.peft4j.spi.Reparam;
 
-/** Every reparameterisation, one line each. Being listed here puts a method under the contract suite, the loader and {@code peft methods}. */
+/**
+ * Every reparameterisation, one line each. Being listed here puts a method under the contract
+ * suite, the loader and {@code peft methods}.
+ */
 public final class Reparams {
   /**
    * One method.
@@ -39,10 +42,14 @@ public final class Reparams {
         return e;
       }
     }
-    throw new IllegalArgumentException("method\nexpected: one of " + ALL.stream().map(Entry::name).toList() + "\nfound: " + name);
+    throw new IllegalArgumentException(
+        "method\nexpected: one of " + ALL.stream().map(Entry::name).toList() + "\nfound: " + name);
   }
 
-  /** The method whose {@code peft_type} this is; an error that lists the known ones if there is none. */
+  /**
+   * The method whose {@code peft_type} this is; an error that lists the known ones if there is
+   * none.
+   */
   public static Entry byPeftType(String peftType) {
     for (Entry e : ALL) {
       if (e.standard().peftType().equals(peftType)) {
@@ -50,6 +57,9 @@ public final class Reparams {
       }
     }
     throw new IllegalArgumentException(
-        "peft_type\nexpected: one of " + ALL.stream().map(e -> e.standard().peftType()).toList() + "\nfound: " + peftType);
+        "peft_type\nexpected: one of "
+            + ALL.stream().map(e -> e.standard().peftType()).toList()
+            + "\nfound: "
+            + peftType);
   }
 }

@@ -17,9 +17,10 @@ import org.peft4j.spi.Site;
 import org.peft4j.tensor.MersenneTwister;
 
 /**
- * VeRA (Kopiczko et al., arXiv 2310.11454): {@code W = W0 + diag(b) B diag(d) A} with A {@code [r, in]} and B {@code [out, r]} random,
- * frozen and shared by all sites (each takes the first columns of A and rows of B that it needs); trained are d {@code [r]} = {@code dInitial} and b
- * {@code [out]} = 0.
+ * VeRA (Kopiczko et al., arXiv 2310.11454): {@code W = W0 + diag(b) B diag(d) A} with A {@code [r,
+ * in]} and B {@code [out, r]} random, frozen and shared by all sites (each takes the first columns
+ * of A and rows of B that it needs); trained are d {@code [r]} = {@code dInitial} and b {@code
+ * [out]} = 0.
  *
  * @param rank r, at least 1
  * @param dropout probability on the input of the branch
@@ -27,7 +28,9 @@ import org.peft4j.tensor.MersenneTwister;
  * @param projectionSeed seed of A and B, drawn from PyTorch's generator as Hugging Face does
  * @param saveProjection whether A and B are written to the file, or only their seed
  */
-public record Vera(int rank, double dropout, double dInitial, long projectionSeed, boolean saveProjection) implements Additive {
+public record Vera(
+    int rank, double dropout, double dInitial, long projectionSeed, boolean saveProjection)
+    implements Additive {
   private static final String A = "vera_A";
   private static final String B = "vera_B";
   private static final String LAMBDA_B = "vera_lambda_b";
@@ -74,7 +77,9 @@ public record Vera(int rank, double dropout, double dInitial, long projectionSee
     }
   }
 
-  /** A, then B, from one generator: kaiming_uniform_ with gain sqrt(2), as Hugging Face draws them. */
+  /**
+   * A, then B, from one generator: kaiming_uniform_ with gain sqrt(2), as Hugging Face draws them.
+   */
   private NDArray projection(Init.Context c, Shape a, Shape b, boolean first) {
     NDArray[] both =
         c.once(
@@ -144,7 +149,11 @@ public record Vera(int rank, double dropout, double dInitial, long projectionSee
 
   @Override
   public String summary() {
-    return "rank " + rank + " (shared), d " + dInitial + (dropout > 0 ? ", dropout " + dropout : "");
+    return "rank "
+        + rank
+        + " (shared), d "
+        + dInitial
+        + (dropout > 0 ? ", dropout " + dropout : "");
   }
 
   /** VeRA's options, for {@code Peft.vera(model)}. */

@@ -4,8 +4,8 @@ import ai.djl.ndarray.NDArray;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A reparameterisation that adds to the weight: {@code W = W0 + delta(theta)}. Several may be active at one site, and they can
- * be combined.
+ * A reparameterisation that adds to the weight: {@code W = W0 + delta(theta)}. Several may be
+ * active at one site, and they can be combined.
  */
 public interface Additive extends Reparam {
   /** What is added to the weight, in its shape. */

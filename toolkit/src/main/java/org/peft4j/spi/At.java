@@ -4,7 +4,10 @@ import ai.djl.ndarray.NDArray;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/** A method at one site in one pass: the frozen weight it starts from and the values of its own tensors. */
+/**
+ * A method at one site in one pass: the frozen weight it starts from and the values of its own
+ * tensors.
+ */
 public final class At {
   private final Site site;
   private final Frozen base;

@@ -4,7 +4,10 @@ import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The tensors a method has at one site, or shares between sites: named, shaped, in order, and not yet allocated. */
+/**
+ * The tensors a method has at one site, or shares between sites: named, shaped, in order, and not
+ * yet allocated.
+ */
 public final class Declaration {
   /** What becomes of a tensor. */
   public enum Role {
@@ -58,6 +61,9 @@ public final class Declaration {
 
   /** Number of trained elements. */
   public long trainable() {
-    return entries.stream().filter(e -> e.role() == Role.TRAINED).mapToLong(e -> e.shape().size()).sum();
+    return entries.stream()
+        .filter(e -> e.role() == Role.TRAINED)
+        .mapToLong(e -> e.shape().size())
+        .sum();
   }
 }

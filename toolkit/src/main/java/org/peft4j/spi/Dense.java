@@ -25,7 +25,9 @@ public final class Dense implements Frozen {
 
   @Override
   public long biasSize() {
-    return bias == null ? 0 : bias.getShape() != null ? bias.getShape().size() : bias.getArray().size();
+    return bias == null
+        ? 0
+        : bias.getShape() != null ? bias.getShape().size() : bias.getArray().size();
   }
 
   @Override

@@ -10,8 +10,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The entries of a configuration file, read by name and type. It remembers which ones were asked for, so that an entry nobody
- * understands can be refused instead of ignored.
+ * The entries of a configuration file, read by name and type. It remembers which ones were asked
+ * for, so that an entry nobody understands can be refused instead of ignored.
  */
 public final class Entries {
   /** Stands for null in a configuration to be written. */
@@ -36,7 +36,8 @@ public final class Entries {
   }
 
   private IllegalArgumentException wrong(String key, String expected, Object found) {
-    return new IllegalArgumentException(source + ": " + key + "\nexpected: " + expected + "\nfound: " + found);
+    return new IllegalArgumentException(
+        source + ": " + key + "\nexpected: " + expected + "\nfound: " + found);
   }
 
   /** Whether the entry is there and not null. */
@@ -187,7 +188,8 @@ public final class Entries {
   }
 
   /**
-   * Refuses entries that nobody read, unless they are null, false or empty (newer versions of the writer add such).
+   * Refuses entries that nobody read, unless they are null, false or empty (newer versions of the
+   * writer add such).
    *
    * @throws IllegalArgumentException that names all of them
    */
@@ -201,7 +203,9 @@ public final class Entries {
         });
     if (!unknown.isEmpty()) {
       throw new IllegalArgumentException(
-          source + ": entries that peft4j does not support\nfound: " + String.join(", ", unknown)
+          source
+              + ": entries that peft4j does not support\nfound: "
+              + String.join(", ", unknown)
               + "\nfix: an adapter that uses them would compute something else here; remove them only if they have no effect");
     }
   }

@@ -8,8 +8,9 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
- * A method about to be attached to a model, as a value: every call returns a new one, printing it tells what it would train,
- * and {@link #apply} does it. Each method's file adds its own options to these, which all methods share.
+ * A method about to be attached to a model, as a value: every call returns a new one, printing it
+ * tells what it would train, and {@link #apply} does it. Each method's file adds its own options to
+ * these, which all methods share.
  *
  * @param <T> the method's configuration
  * @param <S> the subclass, for chaining
@@ -64,8 +65,9 @@ public abstract class Fluent<T extends Tuner, S extends Fluent<T, S, R>, R> {
   }
 
   /**
-   * What to adapt: roles ({@code q k v o gate up down fc1 fc2 embed head all-linear}), module names as Hugging Face writes them, name
-   * suffixes, or {@code regex:...}. Left out, the usual modules of the architecture.
+   * What to adapt: roles ({@code q k v o gate up down fc1 fc2 embed head all-linear}), module names
+   * as Hugging Face writes them, name suffixes, or {@code regex:...}. Left out, the usual modules
+   * of the architecture.
    */
   public final S targets(String... targets) {
     return with(draft.placement().withTargets(List.of(targets)));
@@ -78,7 +80,8 @@ public abstract class Fluent<T extends Tuner, S extends Fluent<T, S, R>, R> {
 
   /** Which layers to adapt, from 0. Left out, all. */
   public final S layers(int... layers) {
-    Set<Integer> set = Arrays.stream(layers).boxed().collect(Collectors.toCollection(LinkedHashSet::new));
+    Set<Integer> set =
+        Arrays.stream(layers).boxed().collect(Collectors.toCollection(LinkedHashSet::new));
     return with(draft.placement().withLayers(set));
   }
 

@@ -7,8 +7,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A frozen weight with its bias, whatever its storage. The object is also the key under which a {@link Pass} finds what is
- * attached to it.
+ * A frozen weight with its bias, whatever its storage. The object is also the key under which a
+ * {@link Pass} finds what is attached to it.
  */
 public interface Frozen {
   /** Shape of the dense weight, in PyTorch's layout. */
@@ -26,7 +26,9 @@ public interface Frozen {
   /** The bias b0, or null. */
   @Nullable NDArray bias(Pass pass);
 
-  /** What the site computes with W0 and the given bias, without decoding W0 where the storage can. */
+  /**
+   * What the site computes with W0 and the given bias, without decoding W0 where the storage can.
+   */
   default NDArray apply(Pass pass, NDArray x, @Nullable NDArray bias) {
     return operation().apply(x, weight(pass), bias);
   }

@@ -47,8 +47,8 @@ public interface Init {
   }
 
   /**
-   * PyTorch's {@code kaiming_uniform_} with {@code a = sqrt(5)} for a tensor whose dimensions but the first are its fan-in: uniform in
-   * {@code +-1 / sqrt(fan_in)}.
+   * PyTorch's {@code kaiming_uniform_} with {@code a = sqrt(5)} for a tensor whose dimensions but
+   * the first are its fan-in: uniform in {@code +-1 / sqrt(fan_in)}.
    */
   Init KAIMING =
       (c, shape) -> {

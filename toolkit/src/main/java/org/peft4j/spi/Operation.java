@@ -10,10 +10,15 @@ public interface Operation {
   /** The site's own map with another weight and bias in place. */
   NDArray apply(NDArray x, NDArray weight, @Nullable NDArray bias);
 
-  /** A linear map over the output channels of {@link #apply}, m {@code [channels out, channels in]}. */
+  /**
+   * A linear map over the output channels of {@link #apply}, m {@code [channels out, channels in]}.
+   */
   NDArray mix(NDArray h, NDArray m);
 
-  /** The low-rank factor that {@link #apply} takes, given A {@code [r, in...]} as Hugging Face stores it. */
+  /**
+   * The low-rank factor that {@link #apply} takes, given A {@code [r, in...]} as Hugging Face
+   * stores it.
+   */
   default NDArray factor(NDArray a) {
     return a;
   }
@@ -37,7 +42,10 @@ public interface Operation {
       new Operation() {
         @Override
         public NDArray apply(NDArray ids, NDArray weight, @Nullable NDArray bias) {
-          return weight.getNDArrayInternal().embedding(ids, weight, SparseFormat.DENSE).singletonOrThrow();
+          return weight
+              .getNDArrayInternal()
+              .embedding(ids, weight, SparseFormat.DENSE)
+              .singletonOrThrow();
         }
 
         @Override
@@ -85,7 +93,8 @@ public interface Operation {
         java.util.Arrays.fill(shape, 1);
         shape[0] = m.getShape().get(0);
         shape[1] = m.getShape().get(1);
-        Shape ones = new Shape(java.util.stream.LongStream.generate(() -> 1).limit(space).toArray());
+        Shape ones =
+            new Shape(java.util.stream.LongStream.generate(() -> 1).limit(space).toArray());
         Shape zeros = new Shape(new long[space]);
         return h.getNDArrayInternal()
             .convolution(h, m.reshape(new Shape(shape)), null, ones, zeros, ones, 1)
@@ -99,12 +108,14 @@ public interface Operation {
       new Operation() {
         @Override
         public NDArray apply(NDArray x, NDArray weight, @Nullable NDArray bias) {
-          throw new UnsupportedOperationException("only the block itself knows how it uses this parameter");
+          throw new UnsupportedOperationException(
+              "only the block itself knows how it uses this parameter");
         }
 
         @Override
         public NDArray mix(NDArray h, NDArray m) {
-          throw new UnsupportedOperationException("only the block itself knows how it uses this parameter");
+          throw new UnsupportedOperationException(
+              "only the block itself knows how it uses this parameter");
         }
       };
 }

@@ -6,9 +6,10 @@ import ai.djl.training.ParameterStore;
 import org.peft4j.tensor.Seed;
 
 /**
- * One forward pass: where every weight of the model is fetched and applied, and therefore the one place where adapters act.
- * It is a DJL {@link ParameterStore}, so it travels through blocks that know nothing of it; our own blocks call {@link #apply}.
- * Models are never changed by an adapter: two adapted models may share one base and run at the same time.
+ * One forward pass: where every weight of the model is fetched and applied, and therefore the one
+ * place where adapters act. It is a DJL {@link ParameterStore}, so it travels through blocks that
+ * know nothing of it; our own blocks call {@link #apply}. Models are never changed by an adapter:
+ * two adapted models may share one base and run at the same time.
  */
 public abstract class Pass extends ParameterStore {
   private final ParameterStore values;
@@ -22,7 +23,9 @@ public abstract class Pass extends ParameterStore {
 
   /** The pass that {@code store} already is, or a plain one that only fetches parameters. */
   public static Pass of(ParameterStore store, boolean training) {
-    return store instanceof Pass pass && pass.training == training ? pass : new Plain(store, training);
+    return store instanceof Pass pass && pass.training == training
+        ? pass
+        : new Plain(store, training);
   }
 
   /** Whether dropout is on. */

@@ -7,16 +7,21 @@ import java.util.Set;
 /**
  * Where a method is attached, common to all methods.
  *
- * @param targets roles ({@code q k v o gate up down fc1 fc2 embed head all-linear}), module names, name suffixes or {@code
- *     regex:...}; empty means the usual ones of the architecture
+ * @param targets roles ({@code q k v o gate up down fc1 fc2 embed head all-linear}), module names,
+ *     name suffixes or {@code regex:...}; empty means the usual ones of the architecture
  * @param exclude the same kinds of entries; checked first
  * @param layers indices of the layers to adapt; empty means all
  * @param modulesToSave modules trained as a whole and saved with the adapter, such as a new head
  * @param bias which biases are trained beside the method
  */
 public record Placement(
-    List<String> targets, List<String> exclude, Set<Integer> layers, List<String> modulesToSave, Bias bias) {
-  public static final Placement DEFAULT = new Placement(List.of(), List.of(), Set.of(), List.of(), Bias.NONE);
+    List<String> targets,
+    List<String> exclude,
+    Set<Integer> layers,
+    List<String> modulesToSave,
+    Bias bias) {
+  public static final Placement DEFAULT =
+      new Placement(List.of(), List.of(), Set.of(), List.of(), Bias.NONE);
 
   public Placement {
     targets = List.copyOf(targets);
@@ -50,7 +55,8 @@ public record Placement(
           return b;
         }
       }
-      throw new IllegalArgumentException("bias: expected none, all or lora_only, found '" + text + "'");
+      throw new IllegalArgumentException(
+          "bias: expected none, all or lora_only, found '" + text + "'");
     }
   }
 

@@ -10,12 +10,13 @@ import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A reparameterisation: {@code effective(W0, b0, theta) -> (W, b)}. The weight form is the definition; merging, export, foreign blocks
- * and the tests follow from it. The activation form {@link #forward} is a faster route to the same thing, overridden only
- * where it pays.
+ * A reparameterisation: {@code effective(W0, b0, theta) -> (W, b)}. The weight form is the
+ * definition; merging, export, foreign blocks and the tests follow from it. The activation form
+ * {@link #forward} is a faster route to the same thing, overridden only where it pays.
  *
- * <p>A method states its tensors ({@link #declare}, {@link #declareShared}) and its weight form; everything else has a
- * default. Methods whose effect is a sum implement {@link Additive} instead of this interface.
+ * <p>A method states its tensors ({@link #declare}, {@link #declareShared}) and its weight form;
+ * everything else has a default. Methods whose effect is a sum implement {@link Additive} instead
+ * of this interface.
  */
 public interface Reparam extends Tuner {
   /** Kinds of sites it can act on. */
@@ -24,10 +25,16 @@ public interface Reparam extends Tuner {
   /** The tensors it has at {@code site}. */
   void declare(Site site, Declaration theta);
 
-  /** The weight form: what the weight and bias at this site effectively are. Differentiable in theta. */
+  /**
+   * The weight form: what the weight and bias at this site effectively are. Differentiable in
+   * theta.
+   */
   Weight effective(At at);
 
-  /** The activation form: what the site computes on x. Equal to the weight form applied, up to rounding. */
+  /**
+   * The activation form: what the site computes on x. Equal to the weight form applied, up to
+   * rounding.
+   */
   default NDArray forward(At at, NDArray x) {
     Weight w = effective(at);
     return at.map(x, w.weight(), w.bias());
@@ -37,8 +44,8 @@ public interface Reparam extends Tuner {
   default void declareShared(List<Site> sites, Declaration theta) {}
 
   /**
-   * Decides the configuration at every site before anything is allocated. By default each site gets {@link #at}; methods that look at
-   * all sites together (or at data) override this.
+   * Decides the configuration at every site before anything is allocated. By default each site gets
+   * {@link #at}; methods that look at all sites together (or at data) override this.
    */
   default Map<Site, Reparam> plan(List<Site> sites) {
     Map<Site, Reparam> plan = new LinkedHashMap<>();
@@ -52,8 +59,9 @@ public interface Reparam extends Tuner {
   }
 
   /**
-   * The base that the method works on, for methods that start from another one than W0 (PiSSA's residual, for example). Called once,
-   * after theta has its first values; what is stored in the model stays as it is.
+   * The base that the method works on, for methods that start from another one than W0 (PiSSA's
+   * residual, for example). Called once, after theta has its first values; what is stored in the
+   * model stays as it is.
    *
    * @return the dense weight to use in place of W0 (the caller takes ownership), or null to use W0
    */
@@ -67,8 +75,8 @@ public interface Reparam extends Tuner {
   }
 
   /**
-   * Called once per step with all sites, after the gradients are there and the optimizer has run, before gradients are cleared. The
-   * method may change its tensors in place.
+   * Called once per step with all sites, after the gradients are there and the optimizer has run,
+   * before gradients are cleared. The method may change its tensors in place.
    *
    * @param step number of this step, from 1
    * @param total number of steps of the whole run
@@ -76,7 +84,8 @@ public interface Reparam extends Tuner {
   default void afterStep(List<At> sites, long step, long total) {}
 
   /**
-   * This configuration made to fit the tensors of a file, for files whose configuration does not tell their shapes.
+   * This configuration made to fit the tensors of a file, for files whose configuration does not
+   * tell their shapes.
    *
    * @param shapes shape of a tensor in the file by site and name, or null
    */

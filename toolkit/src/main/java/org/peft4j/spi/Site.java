@@ -6,15 +6,22 @@ import org.jspecify.annotations.Nullable;
 /**
  * One place of a model where weights can be adapted.
  *
- * @param path dotted module path as Hugging Face writes it, such as {@code encoder.layer.0.attention.self.query}
+ * @param path dotted module path as Hugging Face writes it, such as {@code
+ *     encoder.layer.0.attention.self.query}
  * @param kind what it does with its weight
  * @param role canonical role ({@code q k v o gate up down fc1 fc2 embed head}), or null
- * @param layer index of the layer it lies in (the first number in the path), -1 outside of the layers
+ * @param layer index of the layer it lies in (the first number in the path), -1 outside of the
+ *     layers
  * @param frozen the frozen weight and bias
  * @param tiedTo the other site's weight whose tensor this one shares, or null
  */
 public record Site(
-    String path, Kind kind, @Nullable String role, int layer, Frozen frozen, @Nullable Frozen tiedTo) {
+    String path,
+    Kind kind,
+    @Nullable String role,
+    int layer,
+    Frozen frozen,
+    @Nullable Frozen tiedTo) {
   /** A site with a tensor of its own. */
   public Site(String path, Kind kind, @Nullable String role, int layer, Frozen frozen) {
     this(path, kind, role, layer, frozen, null);
@@ -25,12 +32,17 @@ public record Site(
     return frozen.shape();
   }
 
-  /** Output size: rows of a linear weight, output channels of a convolution, width of an embedding. */
+  /**
+   * Output size: rows of a linear weight, output channels of a convolution, width of an embedding.
+   */
   public long out() {
     return kind == Kind.EMBEDDING ? shape().get(1) : shape().get(0);
   }
 
-  /** Input size: columns of a linear weight, input channels per group of a convolution, vocabulary of an embedding. */
+  /**
+   * Input size: columns of a linear weight, input channels per group of a convolution, vocabulary
+   * of an embedding.
+   */
   public long in() {
     return switch (kind) {
       case EMBEDDING, NORM -> shape().get(0);

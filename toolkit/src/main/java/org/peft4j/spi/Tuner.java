@@ -3,8 +3,8 @@ package org.peft4j.spi;
 import java.util.Map;
 
 /**
- * A method's configuration: an immutable record that checks itself. What is common to all methods (targets, bias, modules to
- * save) is a {@link Placement}.
+ * A method's configuration: an immutable record that checks itself. What is common to all methods
+ * (targets, bias, modules to save) is a {@link Placement}.
  */
 public interface Tuner {
   /** The name users type, such as {@code lora}. */

@@ -16,8 +16,7 @@ import java.util.function.Consumer;
  */
 public final class Buffers {
   private static final Set<DataType> UNSUPPORTED =
-      Set.of(
-          DataType.BFLOAT16, DataType.INT16, DataType.UINT16, DataType.UINT32, DataType.UINT64);
+      Set.of(DataType.BFLOAT16, DataType.INT16, DataType.UINT16, DataType.UINT32, DataType.UINT64);
 
   private Buffers() {}
 
@@ -29,7 +28,8 @@ public final class Buffers {
       NDManager manager, Shape shape, DataType type, Consumer<ByteBuffer> fill) {
     if (UNSUPPORTED.contains(type)) {
       throw new IllegalArgumentException(
-          type + " arrays cannot be made through DJL (it would abort the JVM); use float32 or int32");
+          type
+              + " arrays cannot be made through DJL (it would abort the JVM); use float32 or int32");
     }
     NDArray array = manager.create(shape, type);
     if (shape.size() > 0) {
@@ -70,13 +70,21 @@ public final class Buffers {
   }
 
   /**
-   * Overwrites {@code to}, which is contiguous and of the same shape and type, with the values of {@code from}. Gradients do not notice. (DJL's own {@code
-   * copyTo} makes PyTorch print a warning.)
+   * Overwrites {@code to}, which is contiguous and of the same shape and type, with the values of
+   * {@code from}. Gradients do not notice. (DJL's own {@code copyTo} makes PyTorch print a
+   * warning.)
    */
   public static void copy(NDArray from, NDArray to) {
     if (!from.getShape().equals(to.getShape()) || from.getDataType() != to.getDataType()) {
       throw new IllegalArgumentException(
-          "copy: expected " + to.getShape() + " " + to.getDataType() + ", found " + from.getShape() + " " + from.getDataType());
+          "copy: expected "
+              + to.getShape()
+              + " "
+              + to.getDataType()
+              + ", found "
+              + from.getShape()
+              + " "
+              + from.getDataType());
     }
     if (to.size() > 0) {
       view(to).put(view(from));

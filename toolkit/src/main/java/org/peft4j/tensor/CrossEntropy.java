@@ -3,7 +3,10 @@ package org.peft4j.tensor;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 
-/** Mean cross entropy of logits {@code [n, classes]} against int64 targets {@code [n]}; a target of -100 does not count. */
+/**
+ * Mean cross entropy of logits {@code [n, classes]} against int64 targets {@code [n]}; a target of
+ * -100 does not count.
+ */
 public final class CrossEntropy {
   /** The target of a row that is not scored. */
   public static final long IGNORED = -100;

@@ -6,8 +6,9 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 
 /**
- * PyTorch's CPU generator (MT19937, Matsumoto and Nishimura 1998, seeded as {@code init_genrand}), for tensors that a file of Hugging Face
- * names by seed only. {@code torch.Generator().manual_seed(s)} draws the same bits.
+ * PyTorch's CPU generator (MT19937, Matsumoto and Nishimura 1998, seeded as {@code init_genrand}),
+ * for tensors that a file of Hugging Face names by seed only. {@code
+ * torch.Generator().manual_seed(s)} draws the same bits.
  */
 public final class MersenneTwister {
   private static final int N = 624;

@@ -3,7 +3,10 @@ package org.peft4j.tensor;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 
-/** Root-mean-square normalisation over the last axis: {@code x / sqrt(mean(x^2) + epsilon) * weight}. */
+/**
+ * Root-mean-square normalisation over the last axis: {@code x / sqrt(mean(x^2) + epsilon) *
+ * weight}.
+ */
 public final class RootMeanSquare {
   static final String SCRIPT =
       """

@@ -6,10 +6,11 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 
 /**
- * Products with a number that are safe to differentiate. {@code x.mul(0.5)} makes a 0-dimensional array on Java memory and lets go of it at
- * once, while PyTorch keeps its address for the backward pass: after a garbage collection in between, the gradient is garbage (measured on
- * DJL 0.35.1: 141 of 200 wrong). The numbers made here live in PyTorch's own memory. An architecture test keeps the unsafe calls out of
- * code that gradients pass through.
+ * Products with a number that are safe to differentiate. {@code x.mul(0.5)} makes a 0-dimensional
+ * array on Java memory and lets go of it at once, while PyTorch keeps its address for the backward
+ * pass: after a garbage collection in between, the gradient is garbage (measured on DJL 0.35.1: 141
+ * of 200 wrong). The numbers made here live in PyTorch's own memory. An architecture test keeps the
+ * unsafe calls out of code that gradients pass through.
  */
 public final class Scalars {
   private Scalars() {}

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import java.nio.FloatBuffer;
 import java.nio.charset.StandardCharsets;
 
 /**
@@ -14,6 +15,7 @@ import java.nio.charset.StandardCharsets;
  */
 public record Seed(long key) {
   private static final long GOLDEN = 0x9E3779B97F4A7C15L;
+  private static final int MASK_CHUNK = 4096;
 
   public static Seed of(long seed) {
     return new Seed(mix(seed + GOLDEN));
@@ -106,17 +108,26 @@ public record Seed(long key) {
    */
   public NDArray dropoutMask(NDManager manager, Shape shape, double p) {
     int drop = (int) Math.round(p * 0x10000);
-    float keep = (float) (1 / (1 - p));
+    int kept = Float.floatToRawIntBits((float) (1 / (1 - p)));
     return Buffers.create(
         manager,
         shape,
         DataType.FLOAT32,
         out -> {
-          int n = out.capacity() / Float.BYTES;
-          long word = 0;
-          for (int i = 0; i < n; i++) {
-            word = (i & 3) == 0 ? bits(i >> 2) : word >>> 16;
-            out.putFloat((int) (word & 0xFFFF) < drop ? 0f : keep);
+          FloatBuffer floats = out.asFloatBuffer();
+          float[] chunk = new float[(int) Math.min(MASK_CHUNK, floats.capacity() + 3L & ~3L)];
+          for (long first = 0; floats.hasRemaining(); first += chunk.length) {
+            for (int i = 0; i < chunk.length; i += 4) {
+              long word = bits((first + i) >> 2);
+              // without branches, which would be mispredicted as often as something is dropped
+              chunk[i] = Float.intBitsToFloat(kept & ~(((int) (word & 0xFFFF) - drop) >> 31));
+              chunk[i + 1] =
+                  Float.intBitsToFloat(kept & ~(((int) (word >>> 16 & 0xFFFF) - drop) >> 31));
+              chunk[i + 2] =
+                  Float.intBitsToFloat(kept & ~(((int) (word >>> 32 & 0xFFFF) - drop) >> 31));
+              chunk[i + 3] = Float.intBitsToFloat(kept & ~(((int) (word >>> 48) - drop) >> 31));
+            }
+            floats.put(chunk, 0, Math.min(chunk.length, floats.remaining()));
           }
         });
   }

@@ -42,7 +42,15 @@ final class TorchScript {
   private static @Nullable Model keeper;
 
   static {
-    for (String method : new String[] {Svd.SCRIPT, Qr.SCRIPT, Attention.SCRIPT, AdamWStep.SCRIPT, RootMeanSquare.SCRIPT, CrossEntropy.SCRIPT}) {
+    for (String method :
+        new String[] {
+          Svd.SCRIPT,
+          Qr.SCRIPT,
+          Attention.SCRIPT,
+          AdamWStep.SCRIPT,
+          RootMeanSquare.SCRIPT,
+          CrossEntropy.SCRIPT
+        }) {
       String name = method.substring(method.indexOf("def ") + 4, method.indexOf('('));
       METHODS.put(name.strip(), method);
     }

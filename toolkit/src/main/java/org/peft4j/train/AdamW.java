@@ -36,7 +36,8 @@ final class AdamW implements AutoCloseable {
     updates++;
   }
 
-  void update(String name, Parameter parameter, NDArray gradient, double learningRate, double decay) {
+  void update(
+      String name, Parameter parameter, NDArray gradient, double learningRate, double decay) {
     NDArray p = parameter.getArray();
     NDArray m = first.computeIfAbsent(name, n -> zeros(p));
     NDArray v = second.computeIfAbsent(name, n -> zeros(p));

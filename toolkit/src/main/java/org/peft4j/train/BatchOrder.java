@@ -7,9 +7,9 @@ import java.util.stream.IntStream;
 import org.peft4j.tensor.Seed;
 
 /**
- * The batches of an epoch: rows in random order, sorted by length within stretches of many batches so that a batch needs little padding, and
- * the batches in random order again. A function of
- * the seed and the epoch alone. Or, if they are not to be shuffled, the rows as they come.
+ * The batches of an epoch: rows in random order, sorted by length within stretches of many batches
+ * so that a batch needs little padding, and the batches in random order again. A function of the
+ * seed and the epoch alone. Or, if they are not to be shuffled, the rows as they come.
  */
 final class BatchOrder {
   private static final int BATCHES_PER_STRETCH = 50;

@@ -20,8 +20,9 @@ import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Torch;
 
 /**
- * The whole state of a run in one safetensors file, replaced as a whole: weights of the active adapters, the methods' own state, the optimizer's
- * moments, the best weights so far, and the history in the header. Randomness needs no state: it follows from seed and step.
+ * The whole state of a run in one safetensors file, replaced as a whole: weights of the active
+ * adapters, the methods' own state, the optimizer's moments, the best weights so far, and the
+ * history in the header. Randomness needs no state: it follows from seed and step.
  */
 final class Checkpoint {
   private static final String HEADER = "peft4j.run";
@@ -84,7 +85,8 @@ final class Checkpoint {
         TensorSource source = Safetensors.open(file)) {
       String text = Safetensors.metadata(file).get(HEADER);
       if (text == null) {
-        throw new IllegalArgumentException(file + ": not a checkpoint of a training run\nfix: delete it, or choose another file");
+        throw new IllegalArgumentException(
+            file + ": not a checkpoint of a training run\nfix: delete it, or choose another file");
       }
       Map<String, @Nullable Object> header = map(Json.parse(text, file.toString()));
       List<String> different = new ArrayList<>();
@@ -101,12 +103,20 @@ final class Checkpoint {
             if (!source.names().contains("weight:" + n)) {
               different.add("the checkpoint has no " + n);
             } else if (!source.info("weight:" + n).shape().equals(p.getShape())) {
-              different.add(n + ": the checkpoint has " + source.info("weight:" + n).shape() + ", this run " + p.getShape());
+              different.add(
+                  n
+                      + ": the checkpoint has "
+                      + source.info("weight:" + n).shape()
+                      + ", this run "
+                      + p.getShape());
             }
           });
       if (!different.isEmpty()) {
         throw new IllegalArgumentException(
-            file + ": belongs to another run\n" + String.join("\n", different) + "\nfix: use the same settings, or another checkpoint file");
+            file
+                + ": belongs to another run\n"
+                + String.join("\n", different)
+                + "\nfix: use the same settings, or another checkpoint file");
       }
       Map<String, NDArray> moments = new LinkedHashMap<>();
       Map<String, NDArray> best = new LinkedHashMap<>();
@@ -139,7 +149,8 @@ final class Checkpoint {
   }
 
   private static List<Object> numbers(RunListener.Step s) {
-    return List.of(s.step(), s.total(), s.epoch(), s.loss(), s.learningRate(), s.gradientNorm(), s.seconds());
+    return List.of(
+        s.step(), s.total(), s.epoch(), s.loss(), s.learningRate(), s.gradientNorm(), s.seconds());
   }
 
   private static RunListener.Step step(@Nullable Object o) {
@@ -168,22 +179,27 @@ final class Checkpoint {
     Map<String, @Nullable Object> m = map(o);
     Map<String, Double> values = new LinkedHashMap<>();
     map(m.get("values")).forEach((k, v) -> values.put(k, number(v).doubleValue()));
-    Metrics metrics = new Metrics(values, number(m.get("rows")).intValue(), Boolean.TRUE.equals(m.get("higherIsBetter")));
-    return new RunListener.Evaluation(number(m.get("step")).longValue(), number(m.get("epoch")).doubleValue(), metrics);
+    Metrics metrics =
+        new Metrics(
+            values, number(m.get("rows")).intValue(), Boolean.TRUE.equals(m.get("higherIsBetter")));
+    return new RunListener.Evaluation(
+        number(m.get("step")).longValue(), number(m.get("epoch")).doubleValue(), metrics);
   }
 
   private static Number number(@Nullable Object o) {
     if (o instanceof Number n) {
       return n;
     }
-    throw new IllegalArgumentException("the checkpoint's header is damaged: expected a number, found " + o);
+    throw new IllegalArgumentException(
+        "the checkpoint's header is damaged: expected a number, found " + o);
   }
 
   private static List<? extends @Nullable Object> list(@Nullable Object o) {
     if (o instanceof List<?> l) {
       return l;
     }
-    throw new IllegalArgumentException("the checkpoint's header is damaged: expected a list, found " + o);
+    throw new IllegalArgumentException(
+        "the checkpoint's header is damaged: expected a list, found " + o);
   }
 
   private static Map<String, @Nullable Object> map(@Nullable Object o) {
@@ -192,6 +208,7 @@ final class Checkpoint {
       m.forEach((k, v) -> out.put(String.valueOf(k), v));
       return out;
     }
-    throw new IllegalArgumentException("the checkpoint's header is damaged: expected an object, found " + o);
+    throw new IllegalArgumentException(
+        "the checkpoint's header is damaged: expected an object, found " + o);
   }
 }

@@ -12,7 +12,11 @@ import org.jspecify.annotations.Nullable;
  * @param bestStep the evaluation whose weights are best, or 0 without evaluations
  */
 public record Fit(
-    List<RunListener.Step> steps, List<RunListener.Evaluation> evaluations, double seconds, Ending ending, long bestStep) {
+    List<RunListener.Step> steps,
+    List<RunListener.Evaluation> evaluations,
+    double seconds,
+    Ending ending,
+    long bestStep) {
 
   /** Why a run ended. */
   public enum Ending {
@@ -32,7 +36,10 @@ public record Fit(
   /** Loss of the last updates: the mean over the last tenth of the run. */
   public double finalLoss() {
     int from = steps.size() - Math.max(1, steps.size() / 10);
-    return steps.subList(from, steps.size()).stream().mapToDouble(RunListener.Step::loss).average().orElse(Double.NaN);
+    return steps.subList(from, steps.size()).stream()
+        .mapToDouble(RunListener.Step::loss)
+        .average()
+        .orElse(Double.NaN);
   }
 
   /** The last evaluation, or null. */
@@ -51,7 +58,13 @@ public record Fit(
       s.append(ending == Ending.INTERRUPTED ? ", interrupted" : ", stopped: no improvement");
     }
     for (RunListener.Evaluation e : evaluations) {
-      s.append(String.format(Locale.ROOT, "%n  after step %,d: %s%s", e.step(), e.metrics(), e.step() == bestStep ? " (best)" : ""));
+      s.append(
+          String.format(
+              Locale.ROOT,
+              "%n  after step %,d: %s%s",
+              e.step(),
+              e.metrics(),
+              e.step() == bestStep ? " (best)" : ""));
     }
     return s.toString();
   }

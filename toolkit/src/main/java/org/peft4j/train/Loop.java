@@ -21,8 +21,9 @@ import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Torch;
 
 /**
- * One run: batches, loss, gradients, update, and what goes around it. Every update runs in a scope and a sub-manager of its own. What happens in
- * update n is a function of the weights, the settings and n, so a run resumed from a checkpoint goes on to the bit.
+ * One run: batches, loss, gradients, update, and what goes around it. Every update runs in a scope
+ * and a sub-manager of its own. What happens in update n is a function of the weights, the settings
+ * and n, so a run resumed from a checkpoint goes on to the bit.
  */
 final class Loop {
   private final PeftModel model;
@@ -44,10 +45,12 @@ final class Loop {
       throw new IllegalArgumentException("the training data is empty");
     }
     if (model.trainable().isEmpty()) {
-      throw new IllegalStateException("nothing is trainable\nfix: make an adapter active with use(\"name\")");
+      throw new IllegalStateException(
+          "nothing is trainable\nfix: make an adapter active with use(\"name\")");
     }
     if (model.isMerged()) {
-      throw new IllegalStateException("the adapters are merged in place\nfix: unmerge() before training");
+      throw new IllegalStateException(
+          "the adapters are merged in place\nfix: unmerge() before training");
     }
     this.model = model;
     this.objective = objective;
@@ -63,7 +66,8 @@ final class Loop {
     startedAt = System.nanoTime();
     Fit.Ending ending = Fit.Ending.COMPLETE;
     try (NDManager manager = Torch.newManager();
-        AdamW optimizer = new AdamW(manager, settings.beta1(), settings.beta2(), settings.epsilon())) {
+        AdamW optimizer =
+            new AdamW(manager, settings.beta1(), settings.beta2(), settings.epsilon())) {
       long step = resume(optimizer, manager);
       settings.listeners().forEach(l -> l.onBegin(total, settings));
       for (RunListener.Step s : steps) {
@@ -82,12 +86,14 @@ final class Loop {
         }
         update(step, order, optimizer, manager);
         step++;
-        boolean interrupted = Thread.interrupted(); // cleared, or it would end the writing of the checkpoint
+        boolean interrupted =
+            Thread.interrupted(); // cleared, or it would end the writing of the checkpoint
         if (isTimeToEvaluate(step) && !evaluate(step, manager)) {
           ending = Fit.Ending.NO_IMPROVEMENT;
           break;
         }
-        if (settings.checkpoint() != null && (step % settings.checkpointEvery() == 0 || step == total || interrupted)) {
+        if (settings.checkpoint() != null
+            && (step % settings.checkpointEvery() == 0 || step == total || interrupted)) {
           Checkpoint.write(this, optimizer, step);
         }
         if (interrupted) {
@@ -124,7 +130,8 @@ final class Loop {
   /** One optimizer update: the batches of step {@code n}, from 0. */
   private void update(long n, List<int[]> order, AdamW optimizer, NDManager manager) {
     int first = (int) (n % batchesPerEpoch) * settings.accumulate();
-    List<int[]> batches = order.subList(first, Math.min(order.size(), first + settings.accumulate()));
+    List<int[]> batches =
+        order.subList(first, Math.min(order.size(), first + settings.accumulate()));
     double weight = batches.stream().mapToDouble(objective::weight).sum();
     Map<String, Parameter> trainable = model.trainable();
     double loss = 0;
@@ -142,9 +149,14 @@ final class Loop {
                 double length = norm(trainable);
                 if (!Double.isFinite(length)) {
                   throw new IllegalStateException(
-                      "step " + (n + 1) + ": the gradients are not finite\nfix: a lower learning rate, or look at the data of this batch");
+                      "step "
+                          + (n + 1)
+                          + ": the gradients are not finite\nfix: a lower learning rate, or look at the data of this batch");
                 }
-                double clip = settings.clip() > 0 && length > settings.clip() ? settings.clip() / (length + 1e-6) : 1;
+                double clip =
+                    settings.clip() > 0 && length > settings.clip()
+                        ? settings.clip() / (length + 1e-6)
+                        : 1;
                 optimizer.begin();
                 trainable.forEach((name, p) -> apply(name, p, clip, rate, optimizer));
                 return length;
@@ -152,7 +164,8 @@ final class Loop {
       model.afterStep(n + 1, total);
       trainable.values().forEach(Loop::clearGradient);
       double epoch = (double) (n + 1) / batchesPerEpoch;
-      RunListener.Step done = new RunListener.Step(n + 1, total, epoch, loss, rate, norm, seconds());
+      RunListener.Step done =
+          new RunListener.Step(n + 1, total, epoch, loss, rate, norm, seconds());
       steps.add(done);
       settings.listeners().forEach(l -> l.onStep(done));
     }
@@ -164,13 +177,21 @@ final class Loop {
     try {
       collector = Engine.getInstance().newGradientCollector();
     } catch (IllegalStateException e) {
-      throw new IllegalStateException("another training run is going on in this process\nfix: let it end first (DJL collects gradients of one run at a time)", e);
+      throw new IllegalStateException(
+          "another training run is going on in this process\nfix: let it end first (DJL collects gradients of one run at a time)",
+          e);
     }
     try (collector) {
       NDArray loss = objective.loss(model, store, step, rows, true);
-      double value = loss.getDataType() == ai.djl.ndarray.types.DataType.FLOAT64 ? loss.getDouble() : loss.getFloat();
+      double value =
+          loss.getDataType() == ai.djl.ndarray.types.DataType.FLOAT64
+              ? loss.getDouble()
+              : loss.getFloat();
       if (!Double.isFinite(value)) {
-        throw new IllegalStateException("the loss is " + value + "\nfix: a lower learning rate, or look at the data of this batch");
+        throw new IllegalStateException(
+            "the loss is "
+                + value
+                + "\nfix: a lower learning rate, or look at the data of this batch");
       }
       NDArray weighed = share == 1 ? loss : Scalars.mul(loss, share);
       NDArray penalty = penalize ? model.penalty(store, step) : null;
@@ -223,7 +244,8 @@ final class Loop {
       return true;
     }
     Metrics metrics = validation.evaluate(model, settings.batchSize() * 2);
-    RunListener.Evaluation evaluation = new RunListener.Evaluation(step, (double) step / batchesPerEpoch, metrics);
+    RunListener.Evaluation evaluation =
+        new RunListener.Evaluation(step, (double) step / batchesPerEpoch, metrics);
     boolean better = evaluations.stream().noneMatch(e -> !metrics.betterThan(e.metrics()));
     evaluations.add(evaluation);
     if (better) {
@@ -294,6 +316,7 @@ final class Loop {
   }
 
   Checkpoint.State state(long step) {
-    return new Checkpoint.State(step, steps, evaluations, best, bestStep, withoutImprovement, seconds());
+    return new Checkpoint.State(
+        step, steps, evaluations, best, bestStep, withoutImprovement, seconds());
   }
 }

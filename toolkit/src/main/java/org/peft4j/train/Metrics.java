@@ -6,7 +6,8 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * Figures of an evaluation by name, the first being the one that counts ({@code accuracy} for classification).
+ * Figures of an evaluation by name, the first being the one that counts ({@code accuracy} for
+ * classification).
  *
  * @param rows number of rows evaluated
  * @param higherIsBetter whether the first figure is better when it is higher

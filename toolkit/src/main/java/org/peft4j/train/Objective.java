@@ -16,7 +16,9 @@ public interface Objective {
   /** Mean loss of these rows, a scalar; {@code manager} owns what is made. */
   NDArray loss(Block model, ParameterStore store, NDManager manager, int[] rows, boolean training);
 
-  /** What the loss is the mean of: rows, or tokens that count. Gradient accumulation weighs by it. */
+  /**
+   * What the loss is the mean of: rows, or tokens that count. Gradient accumulation weighs by it.
+   */
   default double weight(int[] rows) {
     return rows.length;
   }

@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
  * @param learningRate highest learning rate
  * @param warmup share of the updates in which the learning rate rises, in [0, 1)
  * @param weightDecay AdamW's
- * @param decays which parameters decay, by name; null for matrices and not vectors (biases, gains, scales)
+ * @param decays which parameters decay, by name; null for matrices and not vectors (biases, gains,
+ *     scales)
  * @param clip largest norm of all gradients together; 0 for no limit
  * @param evaluateEvery updates between evaluations; 0 for the end of each epoch
  * @param patience evaluations without improvement after which the run stops; 0 for never
@@ -55,10 +56,19 @@ public record Settings(
     require(maxSteps >= 0, "maxSteps", "at least 0", maxSteps);
     require(batchSize >= 1, "batchSize", "at least 1", batchSize);
     require(accumulate >= 1, "accumulate", "at least 1", accumulate);
-    require(learningRate > 0 && Double.isFinite(learningRate), "learningRate", "more than 0", learningRate);
+    require(
+        learningRate > 0 && Double.isFinite(learningRate),
+        "learningRate",
+        "more than 0",
+        learningRate);
     require(warmup >= 0 && warmup < 1, "warmup", "a share in [0, 1)", warmup);
-    require(weightDecay >= 0 && Double.isFinite(weightDecay), "weightDecay", "at least 0", weightDecay);
-    require(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, "betas", "numbers in [0, 1)", beta1 + ", " + beta2);
+    require(
+        weightDecay >= 0 && Double.isFinite(weightDecay), "weightDecay", "at least 0", weightDecay);
+    require(
+        beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1,
+        "betas",
+        "numbers in [0, 1)",
+        beta1 + ", " + beta2);
     require(epsilon > 0, "epsilon", "more than 0", epsilon);
     require(clip >= 0, "clip", "at least 0", clip);
     require(evaluateEvery >= 0, "evaluateEvery", "at least 0", evaluateEvery);

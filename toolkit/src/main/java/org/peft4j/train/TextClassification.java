@@ -22,7 +22,10 @@ import org.peft4j.text.Side;
 import org.peft4j.text.Tokenizer;
 import org.peft4j.text.Tokens;
 
-/** One label per text: mean cross entropy of logits {@code [batch, labels]}; figures are accuracy, macro F1 and loss. */
+/**
+ * One label per text: mean cross entropy of logits {@code [batch, labels]}; figures are accuracy,
+ * macro F1 and loss.
+ */
 public final class TextClassification implements Objective {
   private final List<Tokens> texts;
   private final long[] labels;
@@ -40,7 +43,10 @@ public final class TextClassification implements Objective {
     }
     if (!rows.labels().equals(labelNames)) {
       throw new IllegalArgumentException(
-          "labels: the data's are not the model's\nexpected: " + labelNames + "\nfound: " + rows.labels()
+          "labels: the data's are not the model's\nexpected: "
+              + labelNames
+              + "\nfound: "
+              + rows.labels()
               + "\nfix: Models.load(...).classify(data.labels())");
     }
     List<String> all = new ArrayList<>(rows.size());
@@ -66,12 +72,18 @@ public final class TextClassification implements Objective {
   }
 
   @Override
-  public NDArray loss(Block model, ParameterStore store, NDManager manager, int[] rows, boolean training) {
-    NDArray targets = Buffers.create(manager, Arrays.stream(rows).mapToLong(r -> labels[r]).toArray(), new Shape(rows.length));
+  public NDArray loss(
+      Block model, ParameterStore store, NDManager manager, int[] rows, boolean training) {
+    NDArray targets =
+        Buffers.create(
+            manager,
+            Arrays.stream(rows).mapToLong(r -> labels[r]).toArray(),
+            new Shape(rows.length));
     return CrossEntropy.mean(logits(model, store, manager, rows, training), targets);
   }
 
-  private NDArray logits(Block model, ParameterStore store, NDManager manager, int[] rows, boolean training) {
+  private NDArray logits(
+      Block model, ParameterStore store, NDManager manager, int[] rows, boolean training) {
     List<Tokens> chosen = Arrays.stream(rows).mapToObj(texts::get).toList();
     NDList inputs = Inputs.list(manager, Batch.of(chosen, padId, Side.RIGHT));
     return model.forward(store, inputs, training).get(0);

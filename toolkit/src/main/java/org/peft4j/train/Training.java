@@ -10,8 +10,9 @@ import org.peft4j.adapter.PeftModel;
 import org.peft4j.data.Examples;
 
 /**
- * A training run about to begin, as a value: every call returns a new one, {@link #run} runs it. Listeners that the {@link ServiceLoader} finds
- * (the progress line, a notebook's live chart) hear of every run that is not {@link #quiet}.
+ * A training run about to begin, as a value: every call returns a new one, {@link #run} runs it.
+ * Listeners that the {@link ServiceLoader} finds (the progress line, a notebook's live chart) hear
+ * of every run that is not {@link #quiet}.
  */
 public final class Training {
   private final PeftModel model;
@@ -37,7 +38,8 @@ public final class Training {
   }
 
   /** A run over {@code rows}; {@code objectives} makes of rows what is learned from them. */
-  public static Training of(PeftModel model, Examples rows, Function<Examples, Objective> objectives) {
+  public static Training of(
+      PeftModel model, Examples rows, Function<Examples, Objective> objectives) {
     return new Training(model, objectives.apply(rows), objectives, null, Settings.DEFAULT, false);
   }
 
@@ -45,7 +47,8 @@ public final class Training {
   public static Training of(PeftModel model, Objective objective) {
     Function<Examples, Objective> none =
         rows -> {
-          throw new IllegalArgumentException("validate: give an Objective, as for the training data");
+          throw new IllegalArgumentException(
+              "validate: give an Objective, as for the training data");
         };
     return new Training(model, objective, none, null, Settings.DEFAULT, false);
   }
@@ -94,7 +97,10 @@ public final class Training {
     return with(d -> d.weightDecay = decay);
   }
 
-  /** AdamW's weight decay, for the parameters whose names ({@code adapter:path.tensor}) {@code decays} accepts. */
+  /**
+   * AdamW's weight decay, for the parameters whose names ({@code adapter:path.tensor}) {@code
+   * decays} accepts.
+   */
   public Training weightDecay(double decay, Predicate<String> decays) {
     return with(
         d -> {
@@ -142,7 +148,10 @@ public final class Training {
     return with(d -> d.keepBest = true);
   }
 
-  /** Writes the run's whole state to {@code file} every so many updates; if the file is there, the run goes on from it, to the bit. */
+  /**
+   * Writes the run's whole state to {@code file} every so many updates; if the file is there, the
+   * run goes on from it, to the bit.
+   */
   public Training checkpoint(Path file, long everySteps) {
     return with(
         d -> {
@@ -175,18 +184,34 @@ public final class Training {
     return settings;
   }
 
-  /** Trains the model's active adapters. Interrupting the thread ends the run after the current update. */
+  /**
+   * Trains the model's active adapters. Interrupting the thread ends the run after the current
+   * update.
+   */
   public Fit run() {
     Settings s = settings;
     if (!quiet) {
-      s = s.change(d -> ServiceLoader.load(RunListener.Provider.class).forEach(p -> d.listeners.addAll(p.listeners())));
+      s =
+          s.change(
+              d ->
+                  ServiceLoader.load(RunListener.Provider.class)
+                      .forEach(p -> d.listeners.addAll(p.listeners())));
     }
     return new Loop(model, objective, validation, s).run();
   }
 
   @Override
   public String toString() {
-    return "training of " + model.activeAdapters() + " on " + objective.rows() + " rows: " + settings.epochs() + " epochs, batches of "
-        + settings.batchSize() + ", learning rate " + settings.learningRate() + "; .run() starts it";
+    return "training of "
+        + model.activeAdapters()
+        + " on "
+        + objective.rows()
+        + " rows: "
+        + settings.epochs()
+        + " epochs, batches of "
+        + settings.batchSize()
+        + ", learning rate "
+        + settings.learningRate()
+        + "; .run() starts it";
   }
 }

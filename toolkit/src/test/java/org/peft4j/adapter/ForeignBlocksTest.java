@@ -42,7 +42,10 @@ import org.peft4j.spi.Site;
 import org.peft4j.tensor.Seed;
 import org.peft4j.tensor.Torch;
 
-/** Any DJL block a user already has: adapted, trained by DJL's own Trainer, merged, equal before and after. */
+/**
+ * Any DJL block a user already has: adapted, trained by DJL's own Trainer, merged, equal before and
+ * after.
+ */
 @Tag("fast")
 class ForeignBlocksTest {
   private NDManager manager;
@@ -73,10 +76,22 @@ class ForeignBlocksTest {
   void a_convolutional_net_trains_with_djls_trainer_and_merges() throws Exception {
     Block net =
         new SequentialBlock()
-            .add(Conv2d.builder().setKernelShape(new Shape(3, 3)).setFilters(4).optPadding(new Shape(1, 1)).optStride(new Shape(2, 1)).build())
+            .add(
+                Conv2d.builder()
+                    .setKernelShape(new Shape(3, 3))
+                    .setFilters(4)
+                    .optPadding(new Shape(1, 1))
+                    .optStride(new Shape(2, 1))
+                    .build())
             .add(BatchNorm.builder().build())
             .add(Activation.reluBlock())
-            .add(Conv2d.builder().setKernelShape(new Shape(2, 2)).setFilters(6).optGroups(2).optBias(false).build())
+            .add(
+                Conv2d.builder()
+                    .setKernelShape(new Shape(2, 2))
+                    .setFilters(6)
+                    .optGroups(2)
+                    .optBias(false)
+                    .build())
             .add(Activation.reluBlock())
             .add(Pool.globalAvgPool2dBlock())
             .add(Blocks.batchFlattenBlock())
@@ -87,7 +102,8 @@ class ForeignBlocksTest {
   }
 
   /** Trains LoRA on the block and checks the invariants that hold for every block. */
-  private void trainAndMerge(Block block, NDArray x, NDArray y, Shape input, List<String> targets) throws Exception {
+  private void trainAndMerge(Block block, NDArray x, NDArray y, Shape input, List<String> targets)
+      throws Exception {
     block.setInitializer(new SeededInitializer(), p -> p.getType() == Parameter.Type.WEIGHT);
     block.initialize(manager, DataType.FLOAT32, input);
     Map<String, float[]> before = values(block);
@@ -105,7 +121,8 @@ class ForeignBlocksTest {
       PeftModel.Merged merged = tuned.mergedBlock();
       try (var hold = merged.memory().heldBy(this)) {
         assertThat(maxAbs(run(merged.block(), x).sub(adapted))).isLessThan(1e-5f);
-        assertThat(Paths.parameters(merged.block()).keySet()).isEqualTo(Paths.parameters(block).keySet());
+        assertThat(Paths.parameters(merged.block()).keySet())
+            .isEqualTo(Paths.parameters(block).keySet());
       }
       tuned.mergeInPlace();
       assertThat(maxAbs(run(tuned, x).sub(adapted))).isLessThan(1e-5f);
@@ -121,14 +138,17 @@ class ForeignBlocksTest {
                 assertThat(now).as(name).isEqualTo(before.get(name));
               }
             });
-    assertThat(block.getParameters().values().stream().filter(p -> p.getType() == Parameter.Type.WEIGHT))
+    assertThat(
+            block.getParameters().values().stream()
+                .filter(p -> p.getType() == Parameter.Type.WEIGHT))
         .as("trainable again after close")
         .allMatch(Parameter::requiresGradient);
   }
 
   @Test
   void djls_bert_block_is_adapted_at_query_and_value() throws Exception {
-    BertBlock bert = BertBlock.builder().nano().setTokenDictionarySize(50).optMaxSequenceLength(6).build();
+    BertBlock bert =
+        BertBlock.builder().nano().setTokenDictionarySize(50).optMaxSequenceLength(6).build();
     bert.setInitializer(new SeededInitializer(), p -> p.getType() == Parameter.Type.WEIGHT);
     bert.initialize(manager, DataType.FLOAT32, new Shape(1, 6), new Shape(1, 6), new Shape(1, 6));
     NDArray ids = manager.arange(12).reshape(2, 6).toType(DataType.INT64, false);
@@ -138,12 +158,16 @@ class ForeignBlocksTest {
       tuned.add("default", new Lora(), Placement.DEFAULT, 1);
       List<Site> sites = tuned.blueprint().match(new Lora(), Placement.DEFAULT);
       assertThat(sites).hasSize(8).allMatch(s -> s.role().equals("q") || s.role().equals("v"));
-      tuned.trainable().values().forEach(p -> p.getArray().addi(Seed.of(4).normal(manager, p.getShape(), 0.1)));
+      tuned
+          .trainable()
+          .values()
+          .forEach(p -> p.getArray().addi(Seed.of(4).normal(manager, p.getShape(), 0.1)));
       NDArray adapted = tuned.forward(new ParameterStore(manager, false), in, false).get(0);
       assertThat(maxAbs(adapted.sub(plain))).isGreaterThan(1e-3f);
       PeftModel.Merged merged = tuned.mergedBlock();
       try (var hold = merged.memory().heldBy(this)) {
-        NDArray again = merged.block().forward(new ParameterStore(manager, false), in, false).get(0);
+        NDArray again =
+            merged.block().forward(new ParameterStore(manager, false), in, false).get(0);
         assertThat(maxAbs(again.sub(adapted))).isLessThan(1e-5f);
       }
     }
@@ -160,17 +184,30 @@ class ForeignBlocksTest {
 
   @Test
   void a_merged_block_can_be_adapted_and_merged_again() {
-    Block mlp = new SequentialBlock().add(Linear.builder().setUnits(5).build()).add(Linear.builder().setUnits(3).build());
+    Block mlp =
+        new SequentialBlock()
+            .add(Linear.builder().setUnits(5).build())
+            .add(Linear.builder().setUnits(3).build());
     mlp.setInitializer(new SeededInitializer(), p -> p.getType() == Parameter.Type.WEIGHT);
     mlp.initialize(manager, DataType.FLOAT32, new Shape(1, 4));
     NDArray x = Seed.of(1).normal(manager, new Shape(7, 4), 1);
-    PeftModel first = new PeftModel(mlp, List.of(), List.of()).add("a", new Lora(), Placement.DEFAULT.withTargets(List.of("01Linear")), 1);
-    first.trainable().values().forEach(p -> p.getArray().addi(Seed.of(4).normal(manager, p.getShape(), 0.3)));
+    PeftModel first =
+        new PeftModel(mlp, List.of(), List.of())
+            .add("a", new Lora(), Placement.DEFAULT.withTargets(List.of("01Linear")), 1);
+    first
+        .trainable()
+        .values()
+        .forEach(p -> p.getArray().addi(Seed.of(4).normal(manager, p.getShape(), 0.3)));
     NDArray once = run(first, x);
     PeftModel.Merged merged = first.mergedBlock();
-    PeftModel second = new PeftModel(merged.block(), List.of(), List.of()).add("b", new Lora(), Placement.DEFAULT, 2);
+    PeftModel second =
+        new PeftModel(merged.block(), List.of(), List.of())
+            .add("b", new Lora(), Placement.DEFAULT, 2);
     assertThat(maxAbs(run(second, x).sub(once))).isLessThan(1e-5f);
-    second.trainable().values().forEach(p -> p.getArray().addi(Seed.of(5).normal(manager, p.getShape(), 0.3)));
+    second
+        .trainable()
+        .values()
+        .forEach(p -> p.getArray().addi(Seed.of(5).normal(manager, p.getShape(), 0.3)));
     NDArray twice = run(second, x);
     PeftModel.Merged again = second.mergedBlock();
     try (var one = merged.memory().heldBy(this);
@@ -183,22 +220,35 @@ class ForeignBlocksTest {
 
   @Test
   void a_penalty_and_a_rank_schedule_act_on_a_foreign_block() {
-    Block mlp = new SequentialBlock().add(Linear.builder().setUnits(5).build()).add(Linear.builder().setUnits(3).build());
+    Block mlp =
+        new SequentialBlock()
+            .add(Linear.builder().setUnits(5).build())
+            .add(Linear.builder().setUnits(3).build());
     mlp.setInitializer(new SeededInitializer(), p -> p.getType() == Parameter.Type.WEIGHT);
     mlp.initialize(manager, DataType.FLOAT32, new Shape(1, 4));
     try (PeftModel tuned = new PeftModel(mlp, List.of(), List.of())) {
-      tuned.add("a", new AdaLora(4, 2, 8, 0, 0, 0, 2, 1, 0.85, 0.85, 0.5, Map.of()), Placement.DEFAULT, 1);
+      tuned.add(
+          "a",
+          new AdaLora(4, 2, 8, 0, 0, 0, 2, 1, 0.85, 0.85, 0.5, Map.of()),
+          Placement.DEFAULT,
+          1);
       NDArray penalty = tuned.penalty(new ParameterStore(manager, false), manager);
-      assertThat(penalty.getFloat()).as("A A^T is near zero, the identity has norm 2").isBetween(0.9f, 1.1f);
+      assertThat(penalty.getFloat())
+          .as("A A^T is near zero, the identity has norm 2")
+          .isBetween(0.9f, 1.1f);
     }
   }
 
   private static NDArray run(Block block, NDArray x) {
-    return block.forward(new ParameterStore(x.getManager(), false), new NDList(x), false).singletonOrThrow();
+    return block
+        .forward(new ParameterStore(x.getManager(), false), new NDList(x), false)
+        .singletonOrThrow();
   }
 
   private static float loss(Block block, NDArray x, NDArray y) {
-    return Loss.softmaxCrossEntropyLoss().evaluate(new NDList(y), new NDList(run(block, x))).getFloat();
+    return Loss.softmaxCrossEntropyLoss()
+        .evaluate(new NDList(y), new NDList(run(block, x)))
+        .getFloat();
   }
 
   private void train(PeftModel tuned, NDArray x, NDArray y, int epochs) throws Exception {
@@ -207,7 +257,8 @@ class ForeignBlocksTest {
       DefaultTrainingConfig config =
           new DefaultTrainingConfig(Loss.softmaxCrossEntropyLoss())
               .optOptimizer(Optimizer.adam().optLearningRateTracker(Tracker.fixed(0.02f)).build());
-      ArrayDataset data = new ArrayDataset.Builder().setData(x).optLabels(y).setSampling(20, false).build();
+      ArrayDataset data =
+          new ArrayDataset.Builder().setData(x).optLabels(y).setSampling(20, false).build();
       try (Trainer trainer = model.newTrainer(config)) {
         trainer.initialize(new Shape(20).addAll(x.getShape().slice(1)));
         EasyTrain.fit(trainer, epochs, data, null);
@@ -217,7 +268,8 @@ class ForeignBlocksTest {
 
   private static Map<String, float[]> values(Block block) {
     Map<String, float[]> out = new LinkedHashMap<>();
-    Paths.parameters(block).forEach((name, p) -> out.put(name + p.getType(), p.getArray().toFloatArray()));
+    Paths.parameters(block)
+        .forEach((name, p) -> out.put(name + p.getType(), p.getArray().toFloatArray()));
     return out;
   }
 

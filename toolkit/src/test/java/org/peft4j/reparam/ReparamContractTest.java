@@ -38,7 +38,10 @@ import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Seed;
 import org.peft4j.tensor.Torch;
 
-/** What every registered method must do, at every kind of site it says it can act on. Being in the registry is what brings a method here. */
+/**
+ * What every registered method must do, at every kind of site it says it can act on. Being in the
+ * registry is what brings a method here.
+ */
 @Tag("fast")
 class ReparamContractTest {
 
@@ -50,7 +53,9 @@ class ReparamContractTest {
         all.add(new Lora(2, 3, 0, false, false, init, Map.of(), Map.of()));
       }
       all.add(new Lora(3, 5, 0, true, true, LoraInit.GAUSSIAN, Map.of(), Map.of()));
-      all.add(new Lora(3, 5, 0, false, false, LoraInit.KAIMING, Map.of("site", 2), Map.of(".*te", 7.0)));
+      all.add(
+          new Lora(
+              3, 5, 0, false, false, LoraInit.KAIMING, Map.of("site", 2), Map.of(".*te", 7.0)));
     }
     if (entry.standard() instanceof Vera) {
       all.add(new Vera(3, 0, 0.1, 7, false));
@@ -75,7 +80,8 @@ class ReparamContractTest {
   private static boolean possible(Reparam method, Kind kind) {
     if (method instanceof Lora lora) {
       return kind == Kind.LINEAR
-          || (!lora.init().needsMatrix() && !(kind == Kind.EMBEDDING && (lora.loraBias() || lora.init() == LoraInit.RANDOM)));
+          || (!lora.init().needsMatrix()
+              && !(kind == Kind.EMBEDDING && (lora.loraBias() || lora.init() == LoraInit.RANDOM)));
     }
     return true;
   }
@@ -83,10 +89,14 @@ class ReparamContractTest {
   private Stream<DynamicNode> tests(Reparam method, Kind kind) {
     return Stream.of(
         DynamicTest.dynamicTest("starts at W0", () -> startsAtW0(method, kind)),
-        DynamicTest.dynamicTest("activation form equals weight form", () -> formsAgree(method, kind)),
-        DynamicTest.dynamicTest("gradients reach all of theta and none of W0", () -> gradientsReachTheta(method, kind)),
-        DynamicTest.dynamicTest("gradients equal finite differences", () -> finiteDifferences(method, kind)),
-        DynamicTest.dynamicTest("first values depend on the seed alone", () -> seeded(method, kind)),
+        DynamicTest.dynamicTest(
+            "activation form equals weight form", () -> formsAgree(method, kind)),
+        DynamicTest.dynamicTest(
+            "gradients reach all of theta and none of W0", () -> gradientsReachTheta(method, kind)),
+        DynamicTest.dynamicTest(
+            "gradients equal finite differences", () -> finiteDifferences(method, kind)),
+        DynamicTest.dynamicTest(
+            "first values depend on the seed alone", () -> seeded(method, kind)),
         DynamicTest.dynamicTest("configuration survives the file", () -> configRoundTrip(method)));
   }
 
@@ -114,7 +124,9 @@ class ReparamContractTest {
       NDArray actual = c.method.forward(c.at, c.x);
       assertThat(actual.getShape()).isEqualTo(expected.getShape());
       assertThat(maxAbs(actual.sub(expected))).isLessThan(1e-12 * (1 + maxAbs(expected)));
-      assertThat(maxAbs(expected.sub(c.operation.apply(c.x, c.w0, c.b0)))).as("the adapter does something").isGreaterThan(1e-3);
+      assertThat(maxAbs(expected.sub(c.operation.apply(c.x, c.w0, c.b0))))
+          .as("the adapter does something")
+          .isGreaterThan(1e-3);
     }
   }
 
@@ -122,7 +134,8 @@ class ReparamContractTest {
     try (Case c = new Case(method, kind, DataType.FLOAT32)) {
       c.perturb();
       c.backward();
-      c.trained().forEach((name, value) -> assertThat(maxAbs(value.getGradient())).as(name).isPositive());
+      c.trained()
+          .forEach((name, value) -> assertThat(maxAbs(value.getGradient())).as(name).isPositive());
       assertThat(c.w0.hasGradient()).isFalse();
     }
   }
@@ -137,7 +150,10 @@ class ReparamContractTest {
       trained.forEach((name, value) -> gradients.put(name, value.getGradient().duplicate()));
       trained.values().forEach(v -> v.setRequiresGradient(false));
       for (Map.Entry<String, NDArray> t : trained.entrySet()) {
-        NDArray direction = seed.at(t.getKey()).normal(c.manager, t.getValue().getShape(), 1).toType(DataType.FLOAT64, false);
+        NDArray direction =
+            seed.at(t.getKey())
+                .normal(c.manager, t.getValue().getShape(), 1)
+                .toType(DataType.FLOAT64, false);
         double h = 1e-5;
         t.getValue().addi(direction.mul(h));
         double up = c.loss().getDouble();
@@ -145,8 +161,11 @@ class ReparamContractTest {
         double down = c.loss().getDouble();
         t.getValue().addi(direction.mul(h));
         double expected = (up - down) / (2 * h);
-        double actual = Objects.requireNonNull(gradients.get(t.getKey())).mul(direction).sum().getDouble();
-        assertThat(Math.abs(actual - expected)).as(t.getKey()).isLessThan(1e-7 * (1 + Math.abs(expected)));
+        double actual =
+            Objects.requireNonNull(gradients.get(t.getKey())).mul(direction).sum().getDouble();
+        assertThat(Math.abs(actual - expected))
+            .as(t.getKey())
+            .isLessThan(1e-7 * (1 + Math.abs(expected)));
       }
     }
   }
@@ -157,18 +176,23 @@ class ReparamContractTest {
       c.theta.forEach((name, value) -> first.put(name, value.toFloatArray()));
     }
     try (Case c = new Case(method, kind, DataType.FLOAT32)) {
-      c.theta.forEach((name, value) -> assertThat(value.toFloatArray()).as(name).isEqualTo(first.get(name)));
+      c.theta.forEach(
+          (name, value) -> assertThat(value.toFloatArray()).as(name).isEqualTo(first.get(name)));
     }
   }
 
   private void configRoundTrip(Reparam method) {
     Map<String, Object> config = new LinkedHashMap<>();
-    method.toConfig().forEach((k, v) -> {
-          if (v != org.peft4j.spi.Entries.NULL) {
-            config.put(k, v);
-          }
-        });
-    org.peft4j.spi.Entries entries = new org.peft4j.spi.Entries("adapter_config.json", new LinkedHashMap<>(config));
+    method
+        .toConfig()
+        .forEach(
+            (k, v) -> {
+              if (v != org.peft4j.spi.Entries.NULL) {
+                config.put(k, v);
+              }
+            });
+    org.peft4j.spi.Entries entries =
+        new org.peft4j.spi.Entries("adapter_config.json", new LinkedHashMap<>(config));
     Reparam read = Reparams.byPeftType(method.peftType()).read().apply(entries);
     assertThat(read).isEqualTo(method);
     entries.requireAllRead();
@@ -204,16 +228,21 @@ class ReparamContractTest {
           switch (kind) {
             case LINEAR -> Operation.LINEAR;
             case EMBEDDING -> Operation.EMBEDDING;
-            case CONV -> Operation.convolution(new Shape(2, 1), new Shape(1, 0), new Shape(1, 2), 1);
+            case CONV ->
+                Operation.convolution(new Shape(2, 1), new Shape(1, 0), new Shape(1, 2), 1);
             case NORM -> Operation.layerNorm(1e-6);
             default -> Operation.UNKNOWN;
           };
       w0 = seed.at("w0").normal(manager, shape, 1).toType(type, false);
       boolean biased = kind == Kind.LINEAR || kind == Kind.CONV || kind == Kind.NORM;
-      b0 = biased ? seed.at("b0").normal(manager, new Shape(shape.get(0)), 1).toType(type, false) : null;
+      b0 =
+          biased
+              ? seed.at("b0").normal(manager, new Shape(shape.get(0)), 1).toType(type, false)
+              : null;
       x =
           switch (kind) {
-            case EMBEDDING -> Buffers.create(manager, new long[] {0, 5, 2, 2, 3, 1}, new Shape(2, 3));
+            case EMBEDDING ->
+                Buffers.create(manager, new long[] {0, 5, 2, 2, 3, 1}, new Shape(2, 3));
             case CONV -> seed.at("x").normal(manager, new Shape(2, 4, 7, 6), 1).toType(type, false);
             case NORM -> seed.at("x").normal(manager, new Shape(2, 3, 7), 1).toType(type, false);
             default -> seed.at("x").normal(manager, new Shape(2, 3, 5), 1).toType(type, false);
@@ -230,7 +259,10 @@ class ReparamContractTest {
       make(shared, base, pass, type);
       At first = new At(site, base, pass, pass, theta::get);
       NDArray shifted = method.shift(first);
-      Dense effective = shifted == null ? base : new Dense(parameter(shifted), b0 == null ? null : parameter(b0), operation);
+      Dense effective =
+          shifted == null
+              ? base
+              : new Dense(parameter(shifted), b0 == null ? null : parameter(b0), operation);
       at = new At(site, effective, pass, pass, theta::get);
     }
 
@@ -248,7 +280,13 @@ class ReparamContractTest {
     }
 
     void perturb() {
-      trained.forEach((n, v) -> v.addi(Seed.of(5).at(n).normal(manager, v.getShape(), 0.3).toType(v.getDataType(), false)));
+      trained.forEach(
+          (n, v) ->
+              v.addi(
+                  Seed.of(5)
+                      .at(n)
+                      .normal(manager, v.getShape(), 0.3)
+                      .toType(v.getDataType(), false)));
     }
 
     Map<String, NDArray> trained() {
@@ -258,7 +296,11 @@ class ReparamContractTest {
     /** A smooth function of all that the site computes. */
     NDArray loss() {
       Weight w = method.effective(at);
-      NDArray loss = w.weight().square().sum().add(w.weight().mul(Seed.of(9).normal(manager, w.weight().getShape(), 1)).sum());
+      NDArray loss =
+          w.weight()
+              .square()
+              .sum()
+              .add(w.weight().mul(Seed.of(9).normal(manager, w.weight().getShape(), 1)).sum());
       if (w.bias() != null) {
         loss = loss.add(w.bias().square().sum());
       }
@@ -273,7 +315,12 @@ class ReparamContractTest {
     }
 
     private Parameter parameter(NDArray value) {
-      return Parameter.builder().setName("p").setType(Parameter.Type.OTHER).optArray(value).optRequiresGrad(false).build();
+      return Parameter.builder()
+          .setName("p")
+          .setType(Parameter.Type.OTHER)
+          .optArray(value)
+          .optRequiresGrad(false)
+          .build();
     }
 
     @Override
@@ -283,7 +330,8 @@ class ReparamContractTest {
     }
   }
 
-  private record Context(NDManager manager, Dense base, Pass pass, Map<String, Object> memo, String name)
+  private record Context(
+      NDManager manager, Dense base, Pass pass, Map<String, Object> memo, String name)
       implements Init.Context {
     @Override
     public Seed seed() {

@@ -33,7 +33,8 @@ class FusedOperationsTest {
   }
 
   /** The value of {@code f} and the gradients of the sum of its squares in every input. */
-  private static List<float[]> valueAndGradients(Function<NDArray[], NDArray> f, NDArray... inputs) {
+  private static List<float[]> valueAndGradients(
+      Function<NDArray[], NDArray> f, NDArray... inputs) {
     List<float[]> out = new ArrayList<>();
     for (NDArray x : inputs) {
       x.setRequiresGradient(true);
@@ -53,13 +54,17 @@ class FusedOperationsTest {
 
   private static void assertSame(List<float[]> actual, List<float[]> expected) {
     for (int i = 0; i < expected.size(); i++) {
-      assertThat(actual.get(i)).as("output and gradients, no. " + i).usingComparatorWithPrecision(2e-5f).containsExactly(expected.get(i));
+      assertThat(actual.get(i))
+          .as("output and gradients, no. " + i)
+          .usingComparatorWithPrecision(2e-5f)
+          .containsExactly(expected.get(i));
     }
   }
 
   @Test
   void attention_equals_its_definition() {
-    NDArray bias = manager.create(new float[] {0, 0, 0, -3e38f, 0, 0, -3e38f, -3e38f}).reshape(2, 1, 1, 4);
+    NDArray bias =
+        manager.create(new float[] {0, 0, 0, -3e38f, 0, 0, -3e38f, -3e38f}).reshape(2, 1, 1, 4);
     NDArray[] qkv = {random("q", 2, 3, 5, 8), random("k", 2, 3, 4, 8), random("v", 2, 3, 4, 8)};
     assertSame(
         valueAndGradients(x -> Attention.of(x[0], x[1], x[2], bias), qkv),
@@ -79,7 +84,8 @@ class FusedOperationsTest {
     NDArray targets = Buffers.create(manager, new long[] {1, -100, 4, 0}, new Shape(4));
     NDArray[] in = {random("logits", 4, 5)};
     assertSame(
-        valueAndGradients(x -> CrossEntropy.mean(x[0], targets), in), valueAndGradients(x -> CrossEntropy.plain(x[0], targets), in));
+        valueAndGradients(x -> CrossEntropy.mean(x[0], targets), in),
+        valueAndGradients(x -> CrossEntropy.plain(x[0], targets), in));
     float[] l = in[0].toFloatArray();
     double sum = 0;
     int[] rows = {0, 2, 3};
@@ -91,19 +97,30 @@ class FusedOperationsTest {
       }
       sum += Math.log(z) - l[rows[i] * 5 + classes[i]];
     }
-    assertThat(CrossEntropy.mean(in[0], targets).getFloat()).isCloseTo((float) (sum / 3), org.assertj.core.api.Assertions.within(1e-5f));
+    assertThat(CrossEntropy.mean(in[0], targets).getFloat())
+        .isCloseTo((float) (sum / 3), org.assertj.core.api.Assertions.within(1e-5f));
   }
 
   @Test
   void adamw_equals_its_definition() {
-    double[] h = {1 - 0.01 * 0.1, 0.1, 0.999, 0.001, -0.01 / (1 - Math.pow(0.9, 3)), Math.sqrt(1 - Math.pow(0.999, 3)), 1e-8};
+    double[] h = {
+      1 - 0.01 * 0.1,
+      0.1,
+      0.999,
+      0.001,
+      -0.01 / (1 - Math.pow(0.9, 3)),
+      Math.sqrt(1 - Math.pow(0.999, 3)),
+      1e-8
+    };
     NDArray g = random("g", 4, 3);
     NDArray[] fused = {random("p", 4, 3), random("m", 4, 3), random("v", 4, 3).square()};
     NDArray[] plain = {random("p", 4, 3), random("m", 4, 3), random("v", 4, 3).square()};
     AdamWStep.apply(fused[0], g, fused[1], fused[2], 3, 0.01, 0.9, 0.999, 1e-8, 0.1);
     AdamWStep.plain(plain[0], g, plain[1], plain[2], h);
     for (int i = 0; i < 3; i++) {
-      assertThat(fused[i].toFloatArray()).usingComparatorWithPrecision(1e-6f).containsExactly(plain[i].toFloatArray());
+      assertThat(fused[i].toFloatArray())
+          .usingComparatorWithPrecision(1e-6f)
+          .containsExactly(plain[i].toFloatArray());
     }
   }
 

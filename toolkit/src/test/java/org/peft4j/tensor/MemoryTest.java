@@ -62,7 +62,9 @@ class MemoryTest {
     two.close();
     assertThat(a.isReleased()).isTrue();
     assertThat(arena.isOpen()).isFalse();
-    assertThatThrownBy(() -> arena.heldBy(first)).isInstanceOf(IllegalStateException.class).hasMessageContaining("closed");
+    assertThatThrownBy(() -> arena.heldBy(first))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("closed");
   }
 
   @Test
@@ -80,7 +82,10 @@ class MemoryTest {
     assertThat(a.isReleased()).isTrue();
   }
 
-  /** DJL's own {@code x.mul(number)} fails this: the number's memory is gone when the backward pass reads it. */
+  /**
+   * DJL's own {@code x.mul(number)} fails this: the number's memory is gone when the backward pass
+   * reads it.
+   */
   @Test
   void gradients_of_scaled_values_survive_a_garbage_collection() {
     try (NDManager manager = Torch.newManager()) {
@@ -114,9 +119,12 @@ class MemoryTest {
       assertThat(view.toFloatArray()).containsExactly(1, 4, 2, 5, 3, 6);
       Buffers.copy(manager.zeros(new Shape(3, 2)), copy);
       assertThat(copy.toFloatArray()).as("written in place, so it was contiguous").containsOnly(0);
-      assertThatThrownBy(() -> Buffers.copy(manager.zeros(new Shape(2, 3)), copy)).hasMessageContaining("(3, 2)");
-      assertThatThrownBy(() -> Buffers.create(manager, new float[3], new Shape(4))).hasMessageContaining("3 values");
-      assertThatThrownBy(() -> Buffers.create(manager, new Shape(1), DataType.BFLOAT16, b -> {})).hasMessageContaining("bfloat16");
+      assertThatThrownBy(() -> Buffers.copy(manager.zeros(new Shape(2, 3)), copy))
+          .hasMessageContaining("(3, 2)");
+      assertThatThrownBy(() -> Buffers.create(manager, new float[3], new Shape(4)))
+          .hasMessageContaining("3 values");
+      assertThatThrownBy(() -> Buffers.create(manager, new Shape(1), DataType.BFLOAT16, b -> {}))
+          .hasMessageContaining("bfloat16");
     }
   }
 }

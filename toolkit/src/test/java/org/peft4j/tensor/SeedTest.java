@@ -34,13 +34,16 @@ class SeedTest {
         .as("fixed for ever: adapters in files depend on it")
         .containsExactly(place.normal(manager, new Shape(9), 1).get(":5").toFloatArray());
     assertThat(Seed.of(7).at(3)).isNotEqualTo(Seed.of(7).at(4)).isNotEqualTo(Seed.of(8).at(3));
-    assertThat(Seed.of(1).at("a").at("b")).isNotEqualTo(Seed.of(1).at("ab")).isNotEqualTo(Seed.of(1).at("b").at("a"));
+    assertThat(Seed.of(1).at("a").at("b"))
+        .isNotEqualTo(Seed.of(1).at("ab"))
+        .isNotEqualTo(Seed.of(1).at("b").at("a"));
   }
 
   @Test
   void values_never_change_between_versions() {
     assertThat(Seed.of(0).bits(0)).isEqualTo(KNOWN_BITS);
-    assertThat(Seed.of(42).at("x").normal(manager, new Shape(3), 1).toFloatArray()).containsExactly(KNOWN_NORMAL);
+    assertThat(Seed.of(42).at("x").normal(manager, new Shape(3), 1).toFloatArray())
+        .containsExactly(KNOWN_NORMAL);
   }
 
   private static final long KNOWN_BITS = -6411193824288604561L;
@@ -57,7 +60,8 @@ class SeedTest {
     NDArray mask = Seed.of(3).dropoutMask(manager, new Shape(100, 1000), 0.1);
     float[] m = mask.toFloatArray();
     assertThat(mean(m)).isCloseTo(1, within(0.01));
-    assertThat(IntStream.range(0, m.length).filter(i -> m[i] == 0).count()).isBetween(9_700L, 10_300L);
+    assertThat(IntStream.range(0, m.length).filter(i -> m[i] == 0).count())
+        .isBetween(9_700L, 10_300L);
     assertThat(mask.max().getFloat()).isEqualTo((float) (1 / 0.9));
   }
 
@@ -65,7 +69,9 @@ class SeedTest {
   void permutations_hold_every_number_once() {
     int[] p = Seed.of(5).permutation(1000);
     assertThat(Arrays.stream(p).sorted().toArray()).isEqualTo(IntStream.range(0, 1000).toArray());
-    assertThat(p).isNotEqualTo(Seed.of(6).permutation(1000)).isEqualTo(Seed.of(5).permutation(1000));
+    assertThat(p)
+        .isNotEqualTo(Seed.of(6).permutation(1000))
+        .isEqualTo(Seed.of(5).permutation(1000));
     for (int i = 0; i < 1000; i++) {
       assertThat(Seed.of(9).below(i, 3)).isBetween(0, 2);
     }
@@ -91,7 +97,8 @@ class SeedTest {
   /** The generator that Hugging Face names by seed, against values that PyTorch gave. */
   @Test
   void the_mersenne_twister_is_pytorchs() throws Exception {
-    Map<String, ?> file = Json.read(Path.of(SeedTest.class.getResource("/golden/hf/torch_random.json").toURI()));
+    Map<String, ?> file =
+        Json.read(Path.of(SeedTest.class.getResource("/golden/hf/torch_random.json").toURI()));
     for (Object o : (List<?>) file.get("seeds")) {
       Map<?, ?> s = (Map<?, ?>) o;
       long seed = ((Number) s.get("seed")).longValue();
@@ -108,14 +115,20 @@ class SeedTest {
       Map<?, ?> u = (Map<?, ?>) o;
       float bound = ((Number) u.get("bound")).floatValue();
       List<String> expected = words(u.get("values"));
-      float[] actual = new MersenneTwister(seed).uniform(manager, new Shape(expected.size()), -bound, bound).toFloatArray();
+      float[] actual =
+          new MersenneTwister(seed)
+              .uniform(manager, new Shape(expected.size()), -bound, bound)
+              .toFloatArray();
       for (int i = 0; i < actual.length; i++) {
-        assertThat(Integer.toHexString(Float.floatToIntBits(actual[i]))).isEqualTo(Integer.toHexString(Integer.parseUnsignedInt(expected.get(i), 16)));
+        assertThat(Integer.toHexString(Float.floatToIntBits(actual[i])))
+            .isEqualTo(Integer.toHexString(Integer.parseUnsignedInt(expected.get(i), 16)));
       }
     }
   }
 
   private static List<String> words(Object o) {
-    return o instanceof List<?> l ? l.stream().map(Object::toString).toList() : List.of(o.toString().split(" "));
+    return o instanceof List<?> l
+        ? l.stream().map(Object::toString).toList()
+        : List.of(o.toString().split(" "));
   }
 }

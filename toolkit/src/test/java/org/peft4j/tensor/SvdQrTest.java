@@ -25,7 +25,11 @@ class SvdQrTest {
   @ParameterizedTest
   @CsvSource({"6, 4", "4, 6", "5, 5", "1, 3", "3, 1", "40, 17"})
   void svd_of_lapack_and_of_the_definition_agree(long m, long n) {
-    NDArray a = Seed.of(3).at(m * 100 + n).normal(manager, new Shape(m, n), 1).toType(DataType.FLOAT64, false);
+    NDArray a =
+        Seed.of(3)
+            .at(m * 100 + n)
+            .normal(manager, new Shape(m, n), 1)
+            .toType(DataType.FLOAT64, false);
     Svd lapack = Svd.of(a);
     Svd plain = Svd.plain(a);
     assertThat(maxAbs(lapack.s().sub(plain.s()))).isLessThan(1e-12);
@@ -33,18 +37,26 @@ class SvdQrTest {
       NDArray again = svd.u().matMul(svd.s().expandDims(1).mul(svd.vh()));
       assertThat(maxAbs(again.sub(a))).isLessThan(1e-12);
       long k = Math.min(m, n);
-      assertThat(maxAbs(svd.u().transpose().matMul(svd.u()).sub(manager.eye((int) k)))).isLessThan(1e-6);
-      assertThat(maxAbs(svd.vh().matMul(svd.vh().transpose()).sub(manager.eye((int) k)))).isLessThan(1e-6);
+      assertThat(maxAbs(svd.u().transpose().matMul(svd.u()).sub(manager.eye((int) k))))
+          .isLessThan(1e-6);
+      assertThat(maxAbs(svd.vh().matMul(svd.vh().transpose()).sub(manager.eye((int) k))))
+          .isLessThan(1e-6);
     }
     NDArray product = lapack.u().get(":, 0:1").matMul(lapack.vh().get("0:1"));
     NDArray definition = plain.u().get(":, 0:1").matMul(plain.vh().get("0:1"));
-    assertThat(maxAbs(product.sub(definition))).as("the first direction, free of its sign").isLessThan(1e-10);
+    assertThat(maxAbs(product.sub(definition)))
+        .as("the first direction, free of its sign")
+        .isLessThan(1e-10);
   }
 
   @ParameterizedTest
   @CsvSource({"6, 4", "4, 6", "5, 5", "1, 3", "3, 1", "33, 20"})
   void qr_of_lapack_and_of_the_definition_agree_signs_included(long m, long n) {
-    NDArray a = Seed.of(5).at(m * 100 + n).normal(manager, new Shape(m, n), 1).toType(DataType.FLOAT64, false);
+    NDArray a =
+        Seed.of(5)
+            .at(m * 100 + n)
+            .normal(manager, new Shape(m, n), 1)
+            .toType(DataType.FLOAT64, false);
     Qr lapack = Qr.of(a);
     Qr plain = Qr.plain(a);
     assertThat(maxAbs(lapack.q().sub(plain.q()))).isLessThan(1e-12);

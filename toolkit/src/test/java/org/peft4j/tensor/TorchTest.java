@@ -21,9 +21,11 @@ class TorchTest {
 
   @Test
   void an_unsupported_platform_and_a_missing_library_say_what_to_do() {
-    assertThat(Torch.nativesProblem("sunos-sparcv9", List.of(), false)).contains("sunos-sparcv9", "linux-x86_64", "PYTORCH_LIBRARY_PATH");
+    assertThat(Torch.nativesProblem("sunos-sparcv9", List.of(), false))
+        .contains("sunos-sparcv9", "linux-x86_64", "PYTORCH_LIBRARY_PATH");
     assertThat(Torch.nativesProblem("linux-aarch64", List.of("linux-x86_64"), false))
-        .contains("not on the class path", "[linux-x86_64]", "pytorch-native-cpu:2.7.1:linux-aarch64");
+        .contains(
+            "not on the class path", "[linux-x86_64]", "pytorch-native-cpu:2.7.1:linux-aarch64");
     assertThat(Torch.nativesProblem("linux-aarch64", List.of("linux-aarch64"), false)).isNull();
     assertThat(Torch.nativesProblem("sunos-sparcv9", List.of(), true)).isNull();
   }
@@ -40,7 +42,13 @@ class TorchTest {
             return 1;
           });
       assertThat(JniUtils.isGradMode()).isTrue();
-      assertThatThrownBy(() -> Torch.inference(() -> { throw new IllegalStateException("x"); })).hasMessage("x");
+      assertThatThrownBy(
+              () ->
+                  Torch.inference(
+                      () -> {
+                        throw new IllegalStateException("x");
+                      }))
+          .hasMessage("x");
       assertThat(JniUtils.isGradMode()).isTrue();
     } finally {
       JniUtils.setGradMode(before);

@@ -7,7 +7,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/** A Java process of its own, with the tests' class path and a heap that is resident from the start. */
+/**
+ * A Java process of its own, with the tests' class path and a heap that is resident from the start.
+ */
 final class Child {
   private Child() {}
 
@@ -21,7 +23,8 @@ final class Child {
                 "-XX:+AlwaysPreTouch",
                 "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
                 "-cp",
-                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+                System.getProperty(
+                    "surefire.test.class.path", System.getProperty("java.class.path")),
                 main.getName()));
     command.addAll(Arrays.asList(args));
     return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);

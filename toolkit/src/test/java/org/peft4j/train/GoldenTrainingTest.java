@@ -40,14 +40,18 @@ import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.CrossEntropy;
 import org.peft4j.tensor.Torch;
 
-/** Training step by step as PyTorch and Hugging Face PEFT do it: losses, gradient norms, learning rates, weights, ranks. */
+/**
+ * Training step by step as PyTorch and Hugging Face PEFT do it: losses, gradient norms, learning
+ * rates, weights, ranks.
+ */
 @Tag("fast")
 class GoldenTrainingTest {
   private static final Path ROOT = root();
 
   private static Path root() {
     try {
-      return Path.of(GoldenTrainingTest.class.getResource("/golden/hf/index.json").toURI()).getParent();
+      return Path.of(GoldenTrainingTest.class.getResource("/golden/hf/index.json").toURI())
+          .getParent();
     } catch (Exception e) {
       throw new IllegalStateException("golden files are missing: run src/test/python/golden.py", e);
     }
@@ -86,21 +90,36 @@ class GoldenTrainingTest {
               .warmup(2.0 / 6)
               .schedule(Schedule.COSINE)
               .clip(1)
-              .weightDecay(0.01, n -> number(decay.get("base_model.model." + n.substring(n.indexOf(':') + 1))) > 0)
+              .weightDecay(
+                  0.01,
+                  n -> number(decay.get("base_model.model." + n.substring(n.indexOf(':') + 1))) > 0)
               .quiet()
               .run();
       assertThat(fit.steps()).hasSize(expected.size());
       for (int i = 0; i < expected.size(); i++) {
         Map<String, Object> e = map(expected.get(i));
         RunListener.Step s = fit.steps().get(i);
-        assertThat(s.loss()).as("loss of step " + (i + 1)).isCloseTo(number(e.get("loss")), within(1e-5));
-        assertThat(s.learningRate()).as("learning rate").isCloseTo(number(e.get("lr")), within(1e-9));
-        assertThat(s.gradientNorm()).as("gradient norm").isCloseTo(number(e.get("grad_norm")), within(2e-5 * number(e.get("grad_norm"))));
+        assertThat(s.loss())
+            .as("loss of step " + (i + 1))
+            .isCloseTo(number(e.get("loss")), within(1e-5));
+        assertThat(s.learningRate())
+            .as("learning rate")
+            .isCloseTo(number(e.get("lr")), within(1e-9));
+        assertThat(s.gradientNorm())
+            .as("gradient norm")
+            .isCloseTo(number(e.get("grad_norm")), within(2e-5 * number(e.get("grad_norm"))));
       }
-      try (TensorSource end = Safetensors.open(dir.resolve("end").resolve("adapter_model.safetensors"))) {
+      try (TensorSource end =
+          Safetensors.open(dir.resolve("end").resolve("adapter_model.safetensors"))) {
         tuned
             .trainable()
-            .forEach((n, p) -> assertClose(p.getArray(), end.load("base_model.model." + n.substring(n.indexOf(':') + 1), manager), 2e-5, n));
+            .forEach(
+                (n, p) ->
+                    assertClose(
+                        p.getArray(),
+                        end.load("base_model.model." + n.substring(n.indexOf(':') + 1), manager),
+                        2e-5,
+                        n));
       }
     }
   }
@@ -111,16 +130,22 @@ class GoldenTrainingTest {
     return model;
   }
 
-  private static void checkGradients(Tuned tuned, Objective objective, Path dir, NDManager manager) throws IOException {
+  private static void checkGradients(Tuned tuned, Objective objective, Path dir, NDManager manager)
+      throws IOException {
     try (TensorSource expected = Safetensors.open(dir.resolve("gradients.safetensors"));
         var collector = ai.djl.engine.Engine.getInstance().newGradientCollector()) {
-      collector.backward(objective.loss(tuned, new ParameterStore(manager, false), manager, new int[] {0}, true));
+      collector.backward(
+          objective.loss(tuned, new ParameterStore(manager, false), manager, new int[] {0}, true));
       tuned
           .trainable()
           .forEach(
               (n, p) -> {
                 NDArray gradient = p.getArray().getGradient();
-                assertClose(gradient, expected.load("base_model.model." + n.substring(n.indexOf(':') + 1), manager), 1e-5, n);
+                assertClose(
+                    gradient,
+                    expected.load("base_model.model." + n.substring(n.indexOf(':') + 1), manager),
+                    1e-5,
+                    n);
                 gradient.muli(0);
               });
     }
@@ -128,7 +153,9 @@ class GoldenTrainingTest {
 
   private static void assertClose(NDArray actual, NDArray expected, double tolerance, String what) {
     assertThat(actual.getShape()).as(what).isEqualTo(expected.getShape());
-    assertThat(actual.stopGradient().sub(expected).abs().max().getFloat()).as(what).isLessThanOrEqualTo((float) tolerance);
+    assertThat(actual.stopGradient().sub(expected).abs().max().getFloat())
+        .as(what)
+        .isLessThanOrEqualTo((float) tolerance);
   }
 
   @Test
@@ -146,18 +173,39 @@ class GoldenTrainingTest {
           NDArray gradient = t.load("grad." + step + "." + p.getKey(), manager);
           Torch.inference(
               () -> {
-                optimizer.update(p.getKey(), p.getValue(), gradient, 0.03, number(decay.get(p.getKey())));
+                optimizer.update(
+                    p.getKey(), p.getValue(), gradient, 0.03, number(decay.get(p.getKey())));
                 return p;
               });
-          assertClose(p.getValue().getArray(), t.load("after." + step + "." + p.getKey(), manager), 1e-6, "step " + step + " " + p.getKey());
+          assertClose(
+              p.getValue().getArray(),
+              t.load("after." + step + "." + p.getKey(), manager),
+              1e-6,
+              "step " + step + " " + p.getKey());
         }
       }
-      optimizer.state().forEach((n, a) -> assertClose(a, t.load((n.startsWith("m:") ? "exp_avg." : "exp_avg_sq.") + n.substring(2), manager), 1e-7, n));
+      optimizer
+          .state()
+          .forEach(
+              (n, a) ->
+                  assertClose(
+                      a,
+                      t.load(
+                          (n.startsWith("m:") ? "exp_avg." : "exp_avg_sq.") + n.substring(2),
+                          manager),
+                      1e-7,
+                      n));
     }
   }
 
   private static Parameter parameter(String name, NDArray value) {
-    Parameter p = Parameter.builder().setName(name).setType(Parameter.Type.OTHER).optShape(value.getShape()).optInitializer((m, s, t) -> value).build();
+    Parameter p =
+        Parameter.builder()
+            .setName(name)
+            .setType(Parameter.Type.OTHER)
+            .optShape(value.getShape())
+            .optInitializer((m, s, t) -> value)
+            .build();
     p.initialize(value.getManager(), DataType.FLOAT32);
     return p;
   }
@@ -168,12 +216,20 @@ class GoldenTrainingTest {
     long warmup = (long) number(all.get("warmup_steps"));
     long total = (long) number(all.get("total_steps"));
     Map<String, Schedule> ours =
-        Map.of("constant_with_warmup", Schedule.CONSTANT, "linear", Schedule.LINEAR, "cosine", Schedule.COSINE);
+        Map.of(
+            "constant_with_warmup",
+            Schedule.CONSTANT,
+            "linear",
+            Schedule.LINEAR,
+            "cosine",
+            Schedule.COSINE);
     ours.forEach(
         (name, schedule) -> {
           List<?> factors = (List<?>) map(map(all.get("schedules")).get(name)).get("factors");
           for (int i = 0; i < factors.size(); i++) {
-            assertThat(schedule.factor(i, warmup, total)).as(name + " at " + i).isCloseTo(number(factors.get(i)), within(1e-12));
+            assertThat(schedule.factor(i, warmup, total))
+                .as(name + " at " + i)
+                .isCloseTo(number(factors.get(i)), within(1e-12));
           }
         });
   }
@@ -207,17 +263,26 @@ class GoldenTrainingTest {
                 p.setInitializer((m, shape, type) -> value);
                 p.initialize(manager, DataType.FLOAT32);
               });
-      PeftModel tuned = new PeftModel(net, List.of(), List.of()).add("a", method, Placement.DEFAULT.withTargets(List.of("all-linear")), 0);
-      tuned.trainable().forEach((n, p) -> Buffers.copy(t.load("start." + n.substring(2), manager), p.getArray()));
+      PeftModel tuned =
+          new PeftModel(net, List.of(), List.of())
+              .add("a", method, Placement.DEFAULT.withTargets(List.of("all-linear")), 0);
+      tuned
+          .trainable()
+          .forEach(
+              (n, p) -> Buffers.copy(t.load("start." + n.substring(2), manager), p.getArray()));
       List<?> expected = (List<?>) trace.get("steps");
       List<Map<String, float[]>> seen = new ArrayList<>();
-      Objective objective = new FixedRows(t, manager, expected.stream().map(e -> (int) number(map(e).get("batch"))).toList());
+      Objective objective =
+          new FixedRows(
+              t, manager, expected.stream().map(e -> (int) number(map(e).get("batch"))).toList());
       RunListener watch =
           new RunListener() {
             @Override
             public void onStep(Step step) {
               Map<String, float[]> e = new HashMap<>();
-              tuned.trainable().forEach((n, p) -> e.put(n.substring(2), p.getArray().toFloatArray()));
+              tuned
+                  .trainable()
+                  .forEach((n, p) -> e.put(n.substring(2), p.getArray().toFloatArray()));
               seen.add(e);
             }
           };
@@ -236,22 +301,33 @@ class GoldenTrainingTest {
               .run();
       for (int i = 0; i < expected.size(); i++) {
         Map<String, Object> e = map(expected.get(i));
-        assertThat(fit.steps().get(i).loss()).as("loss of step " + (i + 1)).isCloseTo(number(e.get("task_loss")), within(1e-5));
+        assertThat(fit.steps().get(i).loss())
+            .as("loss of step " + (i + 1))
+            .isCloseTo(number(e.get("task_loss")), within(1e-5));
         for (Map.Entry<String, Object> module : map(e.get("E")).entrySet()) {
           List<?> values = (List<?>) module.getValue();
           float[] actual = seen.get(i).get(module.getKey());
           for (int j = 0; j < actual.length; j++) {
-            assertThat((double) actual[j]).as("step " + (i + 1) + " " + module.getKey() + "[" + j + "]").isCloseTo(number(values.get(j)), within(1e-5));
+            assertThat((double) actual[j])
+                .as("step " + (i + 1) + " " + module.getKey() + "[" + j + "]")
+                .isCloseTo(number(values.get(j)), within(1e-5));
           }
         }
       }
-      seen.get(seen.size() - 1).forEach((n, v) -> assertThat(v).as(n).usingComparatorWithPrecision(2e-5f).containsExactly(t.load("end." + n, manager).toFloatArray()));
+      seen.get(seen.size() - 1)
+          .forEach(
+              (n, v) ->
+                  assertThat(v)
+                      .as(n)
+                      .usingComparatorWithPrecision(2e-5f)
+                      .containsExactly(t.load("end." + n, manager).toFloatArray()));
       tuned.close();
     }
   }
 
   /** Stored batches as rows. */
-  private record Batches(TensorSource source, NDManager manager, boolean causal) implements Objective {
+  private record Batches(TensorSource source, NDManager manager, boolean causal)
+      implements Objective {
     @Override
     public int rows() {
       return 6;
@@ -263,9 +339,11 @@ class GoldenTrainingTest {
     }
 
     @Override
-    public NDArray loss(Block model, ParameterStore store, NDManager m, int[] rows, boolean training) {
+    public NDArray loss(
+        Block model, ParameterStore store, NDManager m, int[] rows, boolean training) {
       int i = rows[0];
-      NDList in = new NDList(source.load("input_ids." + i, m), source.load("attention_mask." + i, m));
+      NDList in =
+          new NDList(source.load("input_ids." + i, m), source.load("attention_mask." + i, m));
       if (!causal) {
         in.add(source.load("token_type_ids." + i, m));
       }
@@ -275,7 +353,8 @@ class GoldenTrainingTest {
         return CrossEntropy.mean(logits, labels);
       }
       long classes = logits.getShape().get(2);
-      return CrossEntropy.mean(logits.get(":, :-1").reshape(-1, classes), labels.get(":, 1:").reshape(-1));
+      return CrossEntropy.mean(
+          logits.get(":, :-1").reshape(-1, classes), labels.get(":, 1:").reshape(-1));
     }
 
     @Override
@@ -284,7 +363,8 @@ class GoldenTrainingTest {
     }
   }
 
-  private record FixedRows(TensorSource source, NDManager manager, List<Integer> batches) implements Objective {
+  private record FixedRows(TensorSource source, NDManager manager, List<Integer> batches)
+      implements Objective {
     @Override
     public int rows() {
       return batches.size();
@@ -296,9 +376,11 @@ class GoldenTrainingTest {
     }
 
     @Override
-    public NDArray loss(Block model, ParameterStore store, NDManager m, int[] rows, boolean training) {
+    public NDArray loss(
+        Block model, ParameterStore store, NDManager m, int[] rows, boolean training) {
       int batch = batches.get(rows[0]);
-      NDArray logits = model.forward(store, new NDList(source.load("x." + batch, m)), training).get(0);
+      NDArray logits =
+          model.forward(store, new NDList(source.load("x." + batch, m)), training).get(0);
       return CrossEntropy.mean(logits, source.load("labels." + batch, m));
     }
 
@@ -321,7 +403,8 @@ class GoldenTrainingTest {
     protected void initializeChildBlocks(NDManager m, DataType type, Shape... in) {}
 
     @Override
-    protected NDList forwardInternal(ParameterStore store, NDList in, boolean training, PairList<String, Object> p) {
+    protected NDList forwardInternal(
+        ParameterStore store, NDList in, boolean training, PairList<String, Object> p) {
       Pass pass = Pass.of(store, training);
       NDArray x = fc2.apply(pass, fc1.apply(pass, in.get(0)).tanh()).tanh();
       return new NDList(fc3.apply(pass, x));

@@ -11,7 +11,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.peft4j.adapter.PeftModel;
 
-/** A process killed in the middle of training, started again, ends with the same bytes as one that nobody disturbed. */
+/**
+ * A process killed in the middle of training, started again, ends with the same bytes as one that
+ * nobody disturbed.
+ */
 @Tag("fast")
 class KillTest {
   @TempDir Path dir;
@@ -22,7 +25,12 @@ class KillTest {
       Path work = Path.of(args[0]);
       try (SmallTask task = new SmallTask();
           PeftModel tuned = task.tuned()) {
-        Training.of(tuned, task.rows(400, 3)).batchSize(8).epochs(2).checkpoint(work.resolve("run.safetensors"), 1).quiet().run();
+        Training.of(tuned, task.rows(400, 3))
+            .batchSize(8)
+            .epochs(2)
+            .checkpoint(work.resolve("run.safetensors"), 1)
+            .quiet()
+            .run();
         tuned.save(work.resolve("adapter"), null, null);
       }
       System.exit(0);
@@ -43,9 +51,13 @@ class KillTest {
     int kills = 0;
     for (int round = 0; round < 3; round++) {
       Process p = start(killed);
-      long sizeBefore = Files.exists(checkpoint) ? Files.getLastModifiedTime(checkpoint).toMillis() : 0;
+      long sizeBefore =
+          Files.exists(checkpoint) ? Files.getLastModifiedTime(checkpoint).toMillis() : 0;
       for (int i = 0; i < 3000 && p.isAlive(); i++) {
-        boolean moved = Files.exists(checkpoint) && Files.getLastModifiedTime(checkpoint).toMillis() > sizeBefore + 40L * (round + 1);
+        boolean moved =
+            Files.exists(checkpoint)
+                && Files.getLastModifiedTime(checkpoint).toMillis()
+                    > sizeBefore + 40L * (round + 1);
         if (moved) {
           p.destroyForcibly(); // SIGKILL
           break;

@@ -16,12 +16,18 @@ import org.peft4j.adapter.PeftModel;
 import org.peft4j.data.Examples;
 import org.peft4j.model.Pretrained;
 
-/** Native memory stays where it is, however long one trains and however often a cell is run again. Resident memory is read from /proc. */
+/**
+ * Native memory stays where it is, however long one trains and however often a cell is run again.
+ * Resident memory is read from /proc.
+ */
 @EnabledOnOs(OS.LINUX)
 class LeakTest {
   private static final long MEGABYTE = 1 << 20;
 
-  /** Resident memory in bytes, after what can be collected is. The heap is all resident from the start, so growth is native. */
+  /**
+   * Resident memory in bytes, after what can be collected is. The heap is all resident from the
+   * start, so growth is native.
+   */
   private static long resident() throws Exception {
     for (int i = 0; i < 4; i++) {
       System.gc();
@@ -39,7 +45,8 @@ class LeakTest {
     public static void main(String[] args) throws Exception {
       try (SmallTask task = new SmallTask();
           PeftModel tuned = task.tuned()) {
-        Training run = Training.of(tuned, task.rows(64, 3)).batchSize(8).learningRate(0.001).quiet();
+        Training run =
+            Training.of(tuned, task.rows(64, 3)).batchSize(8).learningRate(0.001).quiet();
         run.epochs(60).run(); // 480 steps
         long before = resident();
         run.epochs(250).run();
@@ -56,11 +63,17 @@ class LeakTest {
     assertThat(growth).as("bytes after 2,000 steps").isLessThan(25 * MEGABYTE);
   }
 
-  /** What a notebook user runs again and again, closing nothing; prints by how many bytes 35 more times made the process grow. */
+  /**
+   * What a notebook user runs again and again, closing nothing; prints by how many bytes 35 more
+   * times made the process grow.
+   */
   public static final class Cells {
     public static void main(String[] args) throws Exception {
       Examples rows =
-          Examples.of(List.of("a large cat", "a small dog", "the state of being cold", "an act of kindness"), List.of("animal", "animal", "state", "act"));
+          Examples.of(
+              List.of(
+                  "a large cat", "a small dog", "the state of being cold", "an act of kindness"),
+              List.of("animal", "animal", "state", "act"));
       long before = 0;
       for (int i = 0; i < 50; i++) {
         Pretrained model = Models.load("minilm").classify(rows.labels());
@@ -83,6 +96,8 @@ class LeakTest {
   @Tag("model")
   void fifty_times_the_same_cell_leaves_nothing_behind() throws Exception {
     long growth = Long.parseLong(Child.output(Child.of(Cells.class, "512m")).strip());
-    assertThat(growth).as("bytes after 35 more runs of the cell; one model that stayed would be 90 MB").isLessThan(80 * MEGABYTE);
+    assertThat(growth)
+        .as("bytes after 35 more runs of the cell; one model that stayed would be 90 MB")
+        .isLessThan(80 * MEGABYTE);
   }
 }

@@ -25,7 +25,10 @@ import org.peft4j.tensor.CrossEntropy;
 import org.peft4j.tensor.Seed;
 import org.peft4j.tensor.Torch;
 
-/** A task that trains in milliseconds: which of three random directions a point lies along; two layers with dropout between. */
+/**
+ * A task that trains in milliseconds: which of three random directions a point lies along; two
+ * layers with dropout between.
+ */
 final class SmallTask implements AutoCloseable {
   final NDManager manager = Torch.newManager();
   final Block net = new Net();
@@ -34,13 +37,18 @@ final class SmallTask implements AutoCloseable {
     Paths.parameters(net)
         .forEach(
             (path, p) -> {
-              NDArray value = Seed.of(1).at(path).normal(manager, p.getShape(), p.getType() == Parameter.Type.BIAS ? 0.1 : 0.4);
+              NDArray value =
+                  Seed.of(1)
+                      .at(path)
+                      .normal(
+                          manager, p.getShape(), p.getType() == Parameter.Type.BIAS ? 0.1 : 0.4);
               p.setInitializer((m, s, t) -> value);
               p.initialize(manager, DataType.FLOAT32);
             });
   }
 
-  static final Reparam LORA = new Lora(3, 6, 0.1, false, false, LoraInit.KAIMING, Map.of(), Map.of());
+  static final Reparam LORA =
+      new Lora(3, 6, 0.1, false, false, LoraInit.KAIMING, Map.of(), Map.of());
 
   PeftModel tuned() {
     return tuned(LORA);
@@ -86,7 +94,8 @@ final class SmallTask implements AutoCloseable {
       return 1 + (int) y[row];
     }
 
-    private NDArray logits(Block model, ParameterStore store, NDManager m, int[] rows, boolean training) {
+    private NDArray logits(
+        Block model, ParameterStore store, NDManager m, int[] rows, boolean training) {
       float[] flat = new float[rows.length * 6];
       for (int i = 0; i < rows.length; i++) {
         System.arraycopy(x[rows[i]], 0, flat, i * 6, 6);
@@ -104,7 +113,8 @@ final class SmallTask implements AutoCloseable {
     }
 
     @Override
-    public NDArray loss(Block model, ParameterStore store, NDManager m, int[] rows, boolean training) {
+    public NDArray loss(
+        Block model, ParameterStore store, NDManager m, int[] rows, boolean training) {
       return CrossEntropy.mean(logits(model, store, m, rows, training), targets(m, rows));
     }
 
@@ -115,7 +125,13 @@ final class SmallTask implements AutoCloseable {
           () -> {
             try (NDManager m = Torch.newManager()) {
               NDArray logits = logits(model, new ParameterStore(m, false), m, all, false);
-              double accuracy = logits.argMax(1).eq(targets(m, all)).toType(DataType.FLOAT32, false).mean().getFloat();
+              double accuracy =
+                  logits
+                      .argMax(1)
+                      .eq(targets(m, all))
+                      .toType(DataType.FLOAT32, false)
+                      .mean()
+                      .getFloat();
               return new Metrics(Map.of("accuracy", accuracy), rows(), true);
             }
           });
@@ -134,7 +150,8 @@ final class SmallTask implements AutoCloseable {
     protected void initializeChildBlocks(NDManager m, DataType type, Shape... in) {}
 
     @Override
-    protected NDList forwardInternal(ParameterStore store, NDList in, boolean training, PairList<String, Object> p) {
+    protected NDList forwardInternal(
+        ParameterStore store, NDList in, boolean training, PairList<String, Object> p) {
       Pass pass = Pass.of(store, training);
       NDArray h = pass.dropout("hidden", 0.2, first.apply(pass, in.get(0)).tanh());
       return new NDList(second.apply(pass, h));

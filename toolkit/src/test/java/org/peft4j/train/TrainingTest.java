@@ -67,7 +67,12 @@ class TrainingTest {
   void every_method_learns_the_task(Reparam method) {
     try (PeftModel tuned = task.tuned(method)) {
       double before = task.rows(300, 4).evaluate(tuned, 64).main();
-      Fit fit = run(tuned).epochs(12).learningRate(method instanceof Vera ? 0.1 : 0.02).validate(task.rows(300, 4)).run();
+      Fit fit =
+          run(tuned)
+              .epochs(12)
+              .learningRate(method instanceof Vera ? 0.1 : 0.02)
+              .validate(task.rows(300, 4))
+              .run();
       assertThat(before).isLessThan(0.7);
       assertThat(fit.lastEvaluation().metrics().main()).isGreaterThan(0.9);
       assertThat(fit.finalLoss()).isLessThan(0.6 * fit.steps().get(0).loss());
@@ -92,13 +97,27 @@ class TrainingTest {
               }
             }
           };
-      Training broken = run(first).validate(task.rows(100, 4)).evaluateEvery(5).keepBest().checkpoint(file, 1).listen(stopAt17);
+      Training broken =
+          run(first)
+              .validate(task.rows(100, 4))
+              .evaluateEvery(5)
+              .keepBest()
+              .checkpoint(file, 1)
+              .listen(stopAt17);
       assertThat(broken.run().ending()).isEqualTo(Fit.Ending.INTERRUPTED);
-      Fit resumed = run(second).validate(task.rows(100, 4)).evaluateEvery(5).keepBest().checkpoint(file, 1).run();
+      Fit resumed =
+          run(second)
+              .validate(task.rows(100, 4))
+              .evaluateEvery(5)
+              .keepBest()
+              .checkpoint(file, 1)
+              .run();
       assertSameBits(second, whole);
       assertThat(resumed.steps()).hasSameSizeAs(all.steps());
       for (int i = 0; i < all.steps().size(); i++) {
-        assertThat(resumed.steps().get(i).loss()).as("loss of step " + (i + 1)).isEqualTo(all.steps().get(i).loss());
+        assertThat(resumed.steps().get(i).loss())
+            .as("loss of step " + (i + 1))
+            .isEqualTo(all.steps().get(i).loss());
       }
       assertThat(resumed.evaluations()).isEqualTo(all.evaluations());
       assertThat(resumed.bestStep()).isEqualTo(all.bestStep());
@@ -114,7 +133,8 @@ class TrainingTest {
       run(b).run();
       run(c).seed(1).run();
       assertSameBits(b, a);
-      assertThat(values(c).values().iterator().next()).isNotEqualTo(values(a).values().iterator().next());
+      assertThat(values(c).values().iterator().next())
+          .isNotEqualTo(values(a).values().iterator().next());
     }
   }
 
@@ -125,11 +145,20 @@ class TrainingTest {
         PeftModel small = task.tuned(noDropout)) {
       Objective rows = withoutDropout(task.rows(64, 3));
       Fit a = Training.of(large, rows).inOrder().batchSize(16).epochs(1).clip(0).quiet().run();
-      Fit b = Training.of(small, rows).inOrder().batchSize(4).accumulate(4).epochs(1).clip(0).quiet().run();
+      Fit b =
+          Training.of(small, rows)
+              .inOrder()
+              .batchSize(4)
+              .accumulate(4)
+              .epochs(1)
+              .clip(0)
+              .quiet()
+              .run();
       assertThat(b.steps()).hasSameSizeAs(a.steps());
       for (int i = 0; i < a.steps().size(); i++) {
         assertThat(b.steps().get(i).loss()).isCloseTo(a.steps().get(i).loss(), within(1e-5));
-        assertThat(b.steps().get(i).gradientNorm()).isCloseTo(a.steps().get(i).gradientNorm(), within(1e-5));
+        assertThat(b.steps().get(i).gradientNorm())
+            .isCloseTo(a.steps().get(i).gradientNorm(), within(1e-5));
       }
     }
   }
@@ -149,7 +178,11 @@ class TrainingTest {
 
       @Override
       public ai.djl.ndarray.NDArray loss(
-          ai.djl.nn.Block model, ai.djl.training.ParameterStore store, ai.djl.ndarray.NDManager m, int[] r, boolean training) {
+          ai.djl.nn.Block model,
+          ai.djl.training.ParameterStore store,
+          ai.djl.ndarray.NDManager m,
+          int[] r,
+          boolean training) {
         return rows.loss(model, store, m, r, false);
       }
 
@@ -165,11 +198,27 @@ class TrainingTest {
     try (PeftModel tuned = task.tuned()) {
       Objective validation = task.rows(60, 4);
       Fit fit =
-          run(tuned).epochs(200).learningRate(0.05).schedule(Schedule.CONSTANT).validate(validation).evaluateEvery(2).patience(4).keepBest().run();
+          run(tuned)
+              .epochs(200)
+              .learningRate(0.05)
+              .schedule(Schedule.CONSTANT)
+              .validate(validation)
+              .evaluateEvery(2)
+              .patience(4)
+              .keepBest()
+              .run();
       assertThat(fit.ending()).isEqualTo(Fit.Ending.NO_IMPROVEMENT);
-      double best = fit.evaluations().stream().mapToDouble(e -> e.metrics().main()).max().orElseThrow();
+      double best =
+          fit.evaluations().stream().mapToDouble(e -> e.metrics().main()).max().orElseThrow();
       assertThat(validation.evaluate(tuned, 64).main()).isEqualTo(best);
-      assertThat(fit.evaluations().stream().filter(e -> e.step() == fit.bestStep()).findFirst().orElseThrow().metrics().main()).isEqualTo(best);
+      assertThat(
+              fit.evaluations().stream()
+                  .filter(e -> e.step() == fit.bestStep())
+                  .findFirst()
+                  .orElseThrow()
+                  .metrics()
+                  .main())
+          .isEqualTo(best);
       assertThat(fit.toString()).contains("no improvement").contains("(best)");
     }
   }
@@ -200,9 +249,17 @@ class TrainingTest {
           }
         };
     try (PeftModel tuned = task.tuned()) {
-      run(tuned).epochs(1).maxSteps(3).evaluateEvery(2).validate(task.rows(20, 4)).listen(listener).run();
+      run(tuned)
+          .epochs(1)
+          .maxSteps(3)
+          .evaluateEvery(2)
+          .validate(task.rows(20, 4))
+          .listen(listener)
+          .run();
     }
-    assertThat(heard).containsExactly("begin 3", "step 1", "step 2", "evaluation 2", "step 3", "evaluation 3", "end");
+    assertThat(heard)
+        .containsExactly(
+            "begin 3", "step 1", "step 2", "evaluation 2", "step 3", "evaluation 3", "end");
   }
 
   @Test
@@ -210,7 +267,9 @@ class TrainingTest {
     Torch.start();
     try (PeftModel tuned = task.tuned();
         GradientCollector other = Engine.getInstance().newGradientCollector()) {
-      assertThatThrownBy(() -> run(tuned).run()).isInstanceOf(IllegalStateException.class).hasMessageContaining("another training run");
+      assertThatThrownBy(() -> run(tuned).run())
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("another training run");
     }
   }
 
@@ -220,14 +279,19 @@ class TrainingTest {
       Training t = run(tuned);
       assertThatThrownBy(() -> t.epochs(0)).hasMessage("epochs: expected more than 0, found 0.0");
       assertThatThrownBy(() -> t.batchSize(0)).hasMessageContaining("batchSize");
-      assertThatThrownBy(() -> t.learningRate(Double.NaN)).hasMessageContaining("learningRate").hasMessageContaining("NaN");
+      assertThatThrownBy(() -> t.learningRate(Double.NaN))
+          .hasMessageContaining("learningRate")
+          .hasMessageContaining("NaN");
       assertThatThrownBy(() -> t.warmup(1)).hasMessageContaining("warmup");
       assertThatThrownBy(() -> t.accumulate(0)).hasMessageContaining("accumulate");
-      assertThatThrownBy(() -> Training.of(tuned, task.rows(0, 1)).run()).hasMessageContaining("training data is empty");
+      assertThatThrownBy(() -> Training.of(tuned, task.rows(0, 1)).run())
+          .hasMessageContaining("training data is empty");
       tuned.mergeInPlace();
       assertThatThrownBy(t::run).hasMessageContaining("unmerge()");
     }
-    assertThatThrownBy(() -> Training.of(new PeftModel(task.net, List.of(), List.of()), task.rows(5, 1)).run()).hasMessageContaining("nothing is trainable");
+    assertThatThrownBy(
+            () -> Training.of(new PeftModel(task.net, List.of(), List.of()), task.rows(5, 1)).run())
+        .hasMessageContaining("nothing is trainable");
   }
 
   @Test
@@ -240,9 +304,11 @@ class TrainingTest {
           .hasMessageContaining(file.toString())
           .hasMessageContaining("learningRate: the checkpoint has 0.02, this run 0.5")
           .hasMessageContaining("seed");
-      assertThatThrownBy(() -> run(b).checkpoint(file, 10).run()).hasMessageContaining("first.lora_A.weight");
+      assertThatThrownBy(() -> run(b).checkpoint(file, 10).run())
+          .hasMessageContaining("first.lora_A.weight");
       Files.writeString(file, "not a checkpoint");
-      assertThatThrownBy(() -> run(a).checkpoint(file, 10).run()).hasMessageContaining(file.toString());
+      assertThatThrownBy(() -> run(a).checkpoint(file, 10).run())
+          .hasMessageContaining(file.toString());
     }
   }
 
@@ -251,20 +317,28 @@ class TrainingTest {
     try (PeftModel tuned = task.tuned()) {
       Parameter p = tuned.trainable().values().iterator().next();
       p.getArray().addi(Float.NaN);
-      assertThatThrownBy(() -> run(tuned).run()).isInstanceOf(IllegalStateException.class).hasMessageContaining("NaN").hasMessageContaining("learning rate");
+      assertThatThrownBy(() -> run(tuned).run())
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("NaN")
+          .hasMessageContaining("learning rate");
     }
   }
 
   @Test
   void adalora_that_was_trained_without_its_schedule_is_not_saved() {
-    try (PeftModel tuned = task.tuned(new AdaLora(4, 2, 8, 0, 0, 0, 2, 1, 0.85, 0.85, 0.1, Map.of()))) {
+    try (PeftModel tuned =
+        task.tuned(new AdaLora(4, 2, 8, 0, 0, 0, 2, 1, 0.85, 0.85, 0.1, Map.of()))) {
       tuned.save(dir.resolve("untrained"), null, null);
       Objective rows = task.rows(20, 1);
       try (var m = Torch.newManager();
           GradientCollector c = Engine.getInstance().newGradientCollector()) {
-        c.backward(rows.loss(tuned, new ai.djl.training.ParameterStore(m, false), m, new int[] {0, 1}, true));
+        c.backward(
+            rows.loss(
+                tuned, new ai.djl.training.ParameterStore(m, false), m, new int[] {0, 1}, true));
       }
-      assertThatThrownBy(() -> tuned.save(dir.resolve("trained"), null, null)).isInstanceOf(IllegalStateException.class).hasMessageContaining("schedule never ran");
+      assertThatThrownBy(() -> tuned.save(dir.resolve("trained"), null, null))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("schedule never ran");
       assertThat(dir.resolve("trained")).doesNotExist();
     }
   }
@@ -278,11 +352,15 @@ class TrainingTest {
       String config = Files.readString(dir.resolve("pruned/adapter_config.json"));
       long kept = config.lines().filter(l -> l.strip().startsWith("true")).count();
       assertThat(kept).as("2 sites of target rank 2").isEqualTo(4);
-      try (PeftModel again = new PeftModel(task.net, List.of(), List.of()).load("default", dir.resolve("pruned"))) {
-        long rows = again.trainable().entrySet().stream().filter(e -> e.getKey().endsWith("lora_E")).mapToLong(e -> e.getValue().getShape().get(0)).sum();
+      try (PeftModel again =
+          new PeftModel(task.net, List.of(), List.of()).load("default", dir.resolve("pruned"))) {
+        long rows =
+            again.trainable().entrySet().stream()
+                .filter(e -> e.getKey().endsWith("lora_E"))
+                .mapToLong(e -> e.getValue().getShape().get(0))
+                .sum();
         assertThat(rows).isEqualTo(4);
       }
     }
   }
-
 }
