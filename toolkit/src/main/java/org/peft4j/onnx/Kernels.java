@@ -13,9 +13,10 @@ final class Kernels {
   private static final Map<String, Map<DataType, DataType>> DETOURS = new HashMap<>();
 
   static {
-    for (String op :
-        "Tan Asin Acos Atan Sinh Cosh Erf Softplus Softsign LeakyRelu Elu Selu Gelu Conv "
-            + "AveragePool LpPool".split(" ")) {
+    for (String op : "Tan Asin Acos Atan Sinh Cosh Erf Conv AveragePool LpPool".split(" ")) {
+      detour(op, DataType.FLOAT64, DataType.FLOAT32);
+    }
+    for (String op : "Softplus Softsign LeakyRelu Elu Selu Gelu".split(" ")) {
       detour(op, DataType.FLOAT64, DataType.FLOAT32);
     }
     for (String op : "Max Min Clip ArgMax ArgMin ReduceMax ReduceMin Relu".split(" ")) {
@@ -35,8 +36,6 @@ final class Kernels {
     detour("Relu", DataType.INT64, DataType.FLOAT64);
     detour("Relu", DataType.UINT8, DataType.INT32);
     detour("Pad", DataType.INT16, DataType.INT32);
-    detour("ReduceMax", DataType.INT16, DataType.INT32);
-    detour("ReduceMin", DataType.INT16, DataType.INT32);
   }
 
   private Kernels() {}
