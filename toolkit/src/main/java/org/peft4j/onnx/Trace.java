@@ -246,7 +246,8 @@ final class Trace implements AutoCloseable {
 
   /** Ends the recording; without {@code keep} the arrays are freed. */
   void seal(boolean keep) {
-    values.forEach(v -> v.seal(!keep));
+    values.forEach(Value::seal);
+    values.forEach(v -> v.release(!keep));
     if (!keep) {
       manager.close();
     }

@@ -93,10 +93,6 @@ final class Value {
     return real;
   }
 
-  boolean hasReal() {
-    return real != null;
-  }
-
   long[] integers() {
     return integers;
   }
@@ -111,11 +107,18 @@ final class Value {
   }
 
   /** Remembers what a constant holds, for comparison between traces. */
-  void seal(boolean release) {
+  void seal() {
     if (kind == Kind.CONSTANT) {
       fingerprint = Fingerprint.of(real());
     }
-    if (release) {
+  }
+
+  /** Frees what will not be stored; of the first trace only what depends on an input. */
+  void release(boolean all) {
+    if (all) {
+      real = null;
+    } else if (fed && kind == Kind.RESULT && real != null) {
+      real.close();
       real = null;
     }
   }

@@ -194,6 +194,15 @@ class ErrorsTest {
   }
 
   @Test
+  void an_attribute_that_follows_the_sizes() {
+    refused(
+        x -> x.getNDArrayInternal().leakyRelu(0.1f * x.getShape().get(1)),
+        "the graph's structure depends on the sizes",
+        "LeakyRelu[alpha=0.5] (",
+        "LeakyRelu[alpha=0.7] (");
+  }
+
+  @Test
   void a_number_that_is_no_sum_of_products_of_sizes() {
     refused(
         x -> x.get(":, 0:{}", x.getShape().get(1) / 2),
