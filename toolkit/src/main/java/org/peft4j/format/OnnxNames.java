@@ -6,7 +6,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.peft4j.format.OnnxGraph.Node;
-import org.peft4j.format.OnnxGraph.Weight;
 
 /**
  * PyTorch's names for the weights of an exported graph. A node is named after the module that made
@@ -19,19 +18,19 @@ final class OnnxNames {
   /** One thing that a graph tells about a weight. */
   private record Use(String name, boolean transposed) {}
 
-  static Map<String, Weight> assign(OnnxGraph graph) {
-    Map<String, Weight> byName = new HashMap<>();
+  static Map<String, OnnxWeight> assign(OnnxGraph graph) {
+    Map<String, OnnxWeight> byName = new HashMap<>();
     graph.weights().forEach(w -> byName.put(w.name(), w));
     Map<String, List<Use>> uses = uses(graph, byName);
-    Map<String, Weight> out = new LinkedHashMap<>();
-    for (Weight weight :
+    Map<String, OnnxWeight> out = new LinkedHashMap<>();
+    for (OnnxWeight weight :
         graph.weights()) { // true names come first, so that none is lost to a guess
       if (!anonymous(weight.name()) && !isBuffer(weight.name())) {
         out.put(weight.name(), weight);
       }
     }
-    Map<String, Weight> guessed = new LinkedHashMap<>();
-    for (Weight weight : graph.weights()) {
+    Map<String, OnnxWeight> guessed = new LinkedHashMap<>();
+    for (OnnxWeight weight : graph.weights()) {
       boolean named = false;
       for (Use use : uses.getOrDefault(weight.name(), List.of())) {
         if (!out.containsKey(use.name)) {
@@ -47,7 +46,7 @@ final class OnnxNames {
     return out;
   }
 
-  private static Map<String, List<Use>> uses(OnnxGraph graph, Map<String, Weight> weights) {
+  private static Map<String, List<Use>> uses(OnnxGraph graph, Map<String, OnnxWeight> weights) {
     Map<String, String> aliases = new HashMap<>();
     Map<String, List<Use>> uses = new HashMap<>();
     for (Node node : graph.nodes()) {
@@ -68,7 +67,7 @@ final class OnnxNames {
       if (module.isEmpty() || !(gemm || node.operator().equals("MatMul")) || inputs.size() < 2) {
         continue;
       }
-      Weight right = weights.get(inputs.get(1));
+      OnnxWeight right = weights.get(inputs.get(1));
       if (right != null && right.shape().size() == 2 && anonymous(node.inputs().get(1))) {
         add(uses, right.name(), new Use(module + ".weight", !(gemm && node.rightTransposed())));
       }

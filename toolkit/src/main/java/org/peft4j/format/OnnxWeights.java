@@ -28,7 +28,7 @@ import org.peft4j.tensor.Buffers;
 public final class OnnxWeights implements TensorSource {
   private final Path file;
   private final FileChannel channel;
-  private final Map<String, OnnxGraph.Weight> weights;
+  private final Map<String, OnnxWeight> weights;
 
   private OnnxWeights(Path file, FileChannel channel) throws IOException {
     this.file = file;
@@ -67,7 +67,7 @@ public final class OnnxWeights implements TensorSource {
 
   @Override
   public Info info(String name) {
-    OnnxGraph.Weight weight = find(name);
+    OnnxWeight weight = find(name);
     List<Long> shape = weight.shape();
     if (weight.transposed()) {
       shape = List.of(shape.get(1), shape.get(0));
@@ -77,7 +77,7 @@ public final class OnnxWeights implements TensorSource {
 
   @Override
   public NDArray load(String name, NDManager manager) {
-    OnnxGraph.Weight weight = find(name);
+    OnnxWeight weight = find(name);
     ElementType type = weight.type();
     if (type == null || type.array() == null) {
       throw Malformed.of(
@@ -107,7 +107,7 @@ public final class OnnxWeights implements TensorSource {
   }
 
   private NDArray read(
-      String name, OnnxGraph.Weight weight, ElementType type, Shape shape, NDManager manager)
+      String name, OnnxWeight weight, ElementType type, Shape shape, NDManager manager)
       throws IOException {
     if (weight.external() != null) {
       try (FileChannel beside = FileChannel.open(weight.external(), StandardOpenOption.READ)) {
@@ -121,7 +121,7 @@ public final class OnnxWeights implements TensorSource {
     ByteBuffer message = ByteBuffer.allocate(weight.length());
     SafetensorsHeader.readFully(file, channel, weight.begin(), message);
     TensorProto tensor = TensorProto.parseFrom(CodedInputStream.newInstance(message.flip()));
-    ByteBuffer values = OnnxGraph.values(tensor, type, (int) weight.bytes());
+    ByteBuffer values = OnnxWeight.values(tensor, type, (int) weight.bytes());
     if (values == null) {
       throw Malformed.of(
           file, Malformed.quote(name), weight.bytes() + " bytes of values", "others", null);
@@ -140,8 +140,8 @@ public final class OnnxWeights implements TensorSource {
     return (offset, into) -> SafetensorsHeader.readFully(file, channel, begin + offset, into);
   }
 
-  private OnnxGraph.Weight find(String name) {
-    OnnxGraph.Weight weight = weights.get(name);
+  private OnnxWeight find(String name) {
+    OnnxWeight weight = weights.get(name);
     if (weight == null) {
       throw Names.missing(this, name);
     }

@@ -67,12 +67,12 @@ public final class Safetensors {
         return new SafetensorsFile(path.resolve(SINGLE));
       }
       if (Files.exists(path.resolve(INDEX))) {
-        return new SafetensorsShards(path.resolve(INDEX));
+        return new Shards(path.resolve(INDEX), SafetensorsFile::new);
       }
       throw new NoSuchFileException(path + ": holds neither " + SINGLE + " nor " + INDEX);
     }
     return path.toString().endsWith(".json")
-        ? new SafetensorsShards(path)
+        ? new Shards(path, SafetensorsFile::new)
         : new SafetensorsFile(path);
   }
 

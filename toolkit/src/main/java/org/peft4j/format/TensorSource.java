@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 
@@ -24,22 +25,32 @@ public interface TensorSource extends AutoCloseable {
   record Info(String dtype, Shape shape, long bytes) {}
 
   /**
-   * Opens a safetensors file or a directory that holds one or a sharded index, a PyTorch checkpoint
-   * ({@code .bin}, {@code .pt}, {@code .pth}) or an ONNX file.
+   * Opens a safetensors file, a PyTorch checkpoint ({@code .bin}, {@code .pt}, {@code .pth}), an
+   * ONNX file, the index of a sharded one, or a model's directory: {@code model.safetensors}, else
+   * {@code pytorch_model.bin}, either in one file or sharded.
    *
    * @throws IllegalArgumentException that names every problem of a malformed file
    */
   static TensorSource open(Path path) throws IOException {
-    String name = path.toString().toLowerCase(Locale.ROOT);
-    if (!Files.isDirectory(path)) {
-      if (name.endsWith(".bin") || name.endsWith(".pt") || name.endsWith(".pth")) {
-        return TorchBin.open(path);
+    if (Files.isDirectory(path)) {
+      boolean safetensors =
+          Files.exists(path.resolve(Safetensors.SINGLE))
+              || Files.exists(path.resolve(Safetensors.INDEX));
+      for (String name : List.of("pytorch_model.bin", "pytorch_model.bin.index.json")) {
+        if (!safetensors && Files.exists(path.resolve(name))) {
+          return open(path.resolve(name));
+        }
       }
-      if (name.endsWith(".onnx")) {
-        return OnnxWeights.open(path);
-      }
+      return Safetensors.open(path);
     }
-    return Safetensors.open(path);
+    String name = path.toString().toLowerCase(Locale.ROOT);
+    if (name.endsWith(".bin.index.json")) {
+      return new Shards(path, TorchBin::open);
+    }
+    if (name.endsWith(".bin") || name.endsWith(".pt") || name.endsWith(".pth")) {
+      return TorchBin.open(path);
+    }
+    return name.endsWith(".onnx") ? OnnxWeights.open(path) : Safetensors.open(path);
   }
 
   /** The file or directory, for messages. */

@@ -136,20 +136,7 @@ class AtomicFilesTest {
   void a_killed_process_leaves_no_half_file_and_the_next_write_sweeps() throws Exception {
     Path target = folder.resolve("t");
     AtomicFiles.writeString(target, "old");
-    Process process =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx64m",
-                "-cp",
-                System.getProperty("java.class.path")
-                    + java.io.File.pathSeparator
-                    + classPath(AtomicFiles.class)
-                    + java.io.File.pathSeparator
-                    + classPath(AtomicFilesTest.class),
-                EndlessWriter.class.getName(),
-                target.toString())
-            .redirectErrorStream(true)
-            .start();
+    Process process = Fixtures.start(EndlessWriter.class, target.toString());
     try (var out = process.inputReader()) {
       assertThat(out.readLine()).isEqualTo("writing");
     } finally {
@@ -164,10 +151,6 @@ class AtomicFilesTest {
     AtomicFiles.writeString(target, "newer");
     assertThat(names()).containsExactly("t");
     assertThat(target).hasContent("newer");
-  }
-
-  private static String classPath(Class<?> type) throws Exception {
-    return Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI()).toString();
   }
 
   @Test

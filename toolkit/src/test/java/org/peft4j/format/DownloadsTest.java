@@ -10,8 +10,10 @@ import java.io.InterruptedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -33,6 +35,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("fast")
 class DownloadsTest {
   private static final byte[] CONTENT = new byte[300_000];
+  private static final Duration LONG = Duration.ofMinutes(5);
   private static final byte[] OTHER = new byte[300_000];
 
   static {
@@ -91,10 +94,14 @@ class DownloadsTest {
   }
 
   private Path fetch(@Nullable String sha256) throws IOException {
-    return fetch(sha256, 4);
+    return fetch(sha256, 4, LONG);
   }
 
   private Path fetch(@Nullable String sha256, int attempts) throws IOException {
+    return fetch(sha256, attempts, LONG);
+  }
+
+  private Path fetch(@Nullable String sha256, int attempts, Duration silence) throws IOException {
     return Downloads.fetch(
         uri(),
         target,
@@ -106,11 +113,7 @@ class DownloadsTest {
           }
         },
         new Transfer.Patience(
-            attempts,
-            Duration.ofMillis(100),
-            Duration.ofMillis(350),
-            Duration.ofMillis(1500),
-            pauses::add));
+            attempts, Duration.ofMillis(100), Duration.ofMillis(350), silence, pauses::add));
   }
 
   private static void send(HttpExchange exchange, int status, byte[] body) throws IOException {
@@ -424,7 +427,8 @@ class DownloadsTest {
           await(end);
         });
     try {
-      assertThatThrownBy(() -> fetch(null, 1)).hasMessageContaining("the server fell silent");
+      assertThatThrownBy(() -> fetch(null, 1, Duration.ofMillis(400)))
+          .hasMessageContaining("the server fell silent");
     } finally {
       end.countDown();
     }
@@ -520,6 +524,37 @@ class DownloadsTest {
     assertThat(thrown.get()).isNull();
     assertThat(requests).hasSize(1);
     assertThat(target).hasBinaryContent(CONTENT);
+  }
+
+  /** Takes the lock and keeps it; a test kills it. */
+  public static final class LockKeeper {
+    public static void main(String[] args) throws Exception {
+      try (FolderLock lock = FolderLock.take(Path.of(args[0]))) {
+        System.out.println("locked");
+        System.out.flush();
+        Thread.sleep(600_000);
+      }
+    }
+  }
+
+  @Test
+  void a_process_keeps_others_out_until_it_dies() throws Exception {
+    serve((exchange, n) -> send(exchange, 200, CONTENT));
+    Files.createDirectories(target.getParent());
+    Process process = Fixtures.start(LockKeeper.class, target.toString());
+    try (var out = process.inputReader();
+        var file =
+            FileChannel.open(
+                target.resolveSibling(".file.bin.lock"),
+                StandardOpenOption.CREATE,
+                StandardOpenOption.WRITE)) {
+      assertThat(out.readLine()).isEqualTo("locked");
+      assertThat(file.tryLock()).isNull();
+      process.destroyForcibly().waitFor();
+    } finally {
+      process.destroyForcibly().waitFor();
+    }
+    assertThat(fetch(sha256(CONTENT))).hasBinaryContent(CONTENT);
   }
 
   @Test

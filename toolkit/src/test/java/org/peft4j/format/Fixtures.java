@@ -2,6 +2,7 @@ package org.peft4j.format;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
+import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URISyntaxException;
@@ -11,6 +12,9 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.peft4j.tensor.Buffers;
 
 /** Files made by src/test/python/format_fixtures.py, and small malformed ones made here. */
@@ -39,6 +43,31 @@ final class Fixtures {
 
   static String text(String name) {
     return new String(bytes(name), StandardCharsets.UTF_8);
+  }
+
+  /** Starts a class's main method in a JVM of its own. */
+  static Process start(Class<?> main, String... arguments) throws IOException {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(List.of("-Xmx64m", "-cp"));
+    command.add(
+        String.join(
+            File.pathSeparator,
+            System.getProperty("java.class.path"),
+            place(AtomicFiles.class),
+            place(Fixtures.class),
+            place(Nullable.class)));
+    command.add(main.getName());
+    command.addAll(List.of(arguments));
+    return new ProcessBuilder(command).redirectErrorStream(true).start();
+  }
+
+  private static String place(Class<?> type) {
+    try {
+      return Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI()).toString();
+    } catch (URISyntaxException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   /** Where a file first differs from a fixture; -1 when it does not. */

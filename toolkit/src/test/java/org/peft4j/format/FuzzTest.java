@@ -168,7 +168,7 @@ class FuzzTest {
       source.load(tensor, manager).close();
     } catch (IllegalArgumentException | UncheckedIOException e) {
       // an element type without arrays, or bytes that are not where the archive says
-      assertThat(e.getMessage()).contains(source instanceof SafetensorsShards ? "s.saf" : file);
+      assertThat(e.getMessage()).contains(source instanceof Shards ? "s.saf" : file);
     }
     assertThat(manager.getManagedArrays()).isEmpty();
   }

@@ -200,7 +200,8 @@ class SafetensorsMalformedTest {
             + tensor("late", "F32", "[1]", "[4,8]")
             + ","
             + tensor("empty", "F32", "[0]", "[4,4]")
-            + ",\"early\":{\"extra\":[{}],\"data_offsets\":[0,4],\"shape\":[],\"dtype\":\"F32\"}}   ";
+            + ",\"early\":{\"extra\":[{}],\"data_offsets\":[0,4],\"shape\":[],"
+            + "\"dtype\":\"F32\"}}   ";
     Path file =
         Files.write(folder.resolve("m.safetensors"), Fixtures.safetensors(header, new byte[8]));
     try (TensorSource source = Safetensors.open(file)) {

@@ -24,7 +24,7 @@ import org.peft4j.format.Safetensors.Entry;
 import org.peft4j.tensor.Torch;
 
 @Tag("fast")
-class SafetensorsShardsTest {
+class ShardsTest {
   private static final List<String> NAMES = List.of("e", "a", "big", "b", "c", "d");
   private static final List<Integer> SIZES = List.of(30, 10, 200, 20, 20, 5);
 
@@ -168,6 +168,27 @@ class SafetensorsShardsTest {
     index(folder, "{\"weight_map\":{\"a\":\"x\",\"a\":\"y\"}}");
     assertThatThrownBy(() -> Safetensors.open(folder))
         .hasMessageContainingAll("index.json", "the key stands there twice");
+  }
+
+  @Test
+  void reads_directories_of_older_models_too() throws Exception {
+    Files.copy(Fixtures.path("torch/protocol4.bin"), folder.resolve("pytorch_model.bin"));
+    try (TensorSource source = TensorSource.open(folder)) {
+      assertThat(source.load("w", manager).toFloatArray()).containsExactly(1, 2);
+    }
+    Files.move(folder.resolve("pytorch_model.bin"), folder.resolve("pytorch_model-1.bin"));
+    Path index = folder.resolve("pytorch_model.bin.index.json");
+    Files.writeString(index, "{\"weight_map\":{\"w\":\"pytorch_model-1.bin\"}}");
+    try (TensorSource source = TensorSource.open(folder)) {
+      assertThat(source.load("w", manager).toFloatArray()).containsExactly(1, 2);
+    }
+    Safetensors.writeSharded(folder, entries(), 5000, Map.of());
+    try (TensorSource source = TensorSource.open(folder)) {
+      assertThat(source.names()).contains("big");
+    }
+    Files.writeString(index, "{\"weight_map\":{\"w\":\"" + index.getFileName() + "\"}}");
+    assertThatThrownBy(() -> TensorSource.open(index))
+        .hasMessageContaining("no PyTorch checkpoint");
   }
 
   @Test

@@ -13,20 +13,26 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Several safetensors files under one index: JSON whose {@code weight_map} names the file of each
+ * Several files of one format under one index: JSON whose {@code weight_map} names the file of each
  * tensor. Tensors that the index does not name are passed over, as Hugging Face's own indexes leave
  * some out.
  */
-final class SafetensorsShards implements TensorSource {
+final class Shards implements TensorSource {
   private final Path index;
-  private final Map<String, SafetensorsFile> files = new LinkedHashMap<>(); // by file name
-  private final Map<String, SafetensorsFile> homes = new LinkedHashMap<>(); // by tensor name
+  private final Map<String, TensorSource> files = new LinkedHashMap<>(); // by file name
+  private final Map<String, TensorSource> homes = new LinkedHashMap<>(); // by tensor name
 
-  SafetensorsShards(Path index) throws IOException {
+  /** Opens one of the files. */
+  @FunctionalInterface
+  interface Opener {
+    TensorSource open(Path file) throws IOException;
+  }
+
+  Shards(Path index, Opener opener) throws IOException {
     this.index = index;
     boolean done = false;
     try {
-      open(weightMap());
+      open(weightMap(), opener);
       done = true;
     } finally {
       if (!done) {
@@ -44,7 +50,7 @@ final class SafetensorsShards implements TensorSource {
         index, "weight_map", "an object of tensor names and file names", Json.kind(map), null);
   }
 
-  private void open(Map<?, ?> weightMap) throws IOException {
+  private void open(Map<?, ?> weightMap, Opener opener) throws IOException {
     List<String> problems = new ArrayList<>();
     for (Map.Entry<?, ?> entry : weightMap.entrySet()) {
       String name = String.valueOf(entry.getKey());
@@ -61,9 +67,9 @@ final class SafetensorsShards implements TensorSource {
         continue;
       }
       String fileName = String.valueOf(entry.getValue());
-      SafetensorsFile shard = files.get(fileName);
+      TensorSource shard = files.get(fileName);
       if (shard == null) {
-        shard = new SafetensorsFile(file);
+        shard = opener.open(file);
         files.put(fileName, shard);
       }
       if (!shard.names().contains(name)) {
@@ -97,8 +103,8 @@ final class SafetensorsShards implements TensorSource {
     return home(name).load(name, manager);
   }
 
-  private SafetensorsFile home(String name) {
-    SafetensorsFile file = homes.get(name);
+  private TensorSource home(String name) {
+    TensorSource file = homes.get(name);
     if (file == null) {
       throw Names.missing(this, name);
     }
@@ -107,7 +113,7 @@ final class SafetensorsShards implements TensorSource {
 
   @Override
   public void close() {
-    files.values().forEach(SafetensorsFile::close);
+    files.values().forEach(TensorSource::close);
   }
 
   @Override
