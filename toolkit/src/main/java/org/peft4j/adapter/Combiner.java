@@ -36,7 +36,13 @@ final class Combiner {
   Combiner(PeftModel model, Map<String, Double> weights, Combination how) {
     this.model = model;
     this.how = how;
-    weights.forEach((name, w) -> this.weights.put(check(model.adapter(name), w), w));
+    weights.keySet().forEach(model::adapter); // each must exist
+    for (String name : model.adapters()) { // in the model's order, whatever that of the map
+      Double w = weights.get(name);
+      if (w != null) {
+        this.weights.put(check(model.adapter(name), w), w);
+      }
+    }
     if (weights.isEmpty()) {
       throw new IllegalArgumentException(
           "combine: no adapters named\nthere are: " + model.adapters());

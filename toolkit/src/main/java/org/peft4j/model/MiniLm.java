@@ -40,6 +40,7 @@ final class MiniLm {
 
   static Config config() {
     Map<String, @Nullable Object> c = new LinkedHashMap<>();
+    c.put("_name_or_path", "sentence-transformers/all-MiniLM-L6-v2");
     c.put("architectures", List.of("BertModel"));
     c.put("attention_probs_dropout_prob", 0.1);
     c.put("hidden_act", "gelu");

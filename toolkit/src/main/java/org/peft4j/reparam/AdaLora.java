@@ -339,7 +339,7 @@ public record AdaLora(
     c.put("target_r", targetRank);
     c.put("lora_alpha", Patterns.tidy(alpha));
     c.put("lora_dropout", dropout);
-    c.put("total_step", steps);
+    c.put("total_step", steps > 0 ? steps : shortest(warmup, settle));
     c.put("tinit", warmup);
     c.put("tfinal", settle);
     c.put("deltaT", every);
@@ -352,7 +352,15 @@ public record AdaLora(
     return c;
   }
 
+  /** The shortest schedule there is: stands in files for "the run's length", since Hugging Face wants a number. */
+  private static int shortest(int warmup, int settle) {
+    return warmup + settle + 1;
+  }
+
   static AdaLora fromConfig(Entries c) {
+    int steps = c.integer("total_step", 0);
+    int warmup = c.integer("tinit", 0);
+    int settle = c.integer("tfinal", 0);
     c.accept(
         "r",
         "fan_in_fan_out",
@@ -369,9 +377,9 @@ public record AdaLora(
         c.integer("target_r", 8),
         c.number("lora_alpha", 8),
         c.number("lora_dropout", 0),
-        c.integer("total_step", 0),
-        c.integer("tinit", 0),
-        c.integer("tfinal", 0),
+        steps == shortest(warmup, settle) ? 0 : steps,
+        warmup,
+        settle,
         c.integer("deltaT", 1),
         c.number("beta1", 0.85),
         c.number("beta2", 0.85),

@@ -1,0 +1,190 @@
+package org.peft4j;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.training.ParameterStore;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.io.TempDir;
+import org.peft4j.adapter.Combination;
+import org.peft4j.format.Json;
+import org.peft4j.format.Safetensors;
+import org.peft4j.format.TensorSource;
+import org.peft4j.model.Pretrained;
+import org.peft4j.reparam.LoraInit;
+import org.peft4j.tensor.Buffers;
+import org.peft4j.tensor.Seed;
+import org.peft4j.tensor.Torch;
+
+/**
+ * Adapter directories that peft4j wrote, committed with the outputs that Hugging Face PEFT gave on them ({@code
+ * src/test/python/check_ours.py}). Every build writes them again and compares bytes, and computes the outputs again.
+ * After a change of format: {@code java ... org.peft4j.OursTest DIR} writes them anew, then the script checks them.
+ */
+@Tag("fast")
+class OursTest {
+  /** How an adapter is made, on which base. */
+  private record Case(String base, Function<Pretrained, Tuned> make) {}
+
+  private static Map<String, Case> cases() {
+    Map<String, Case> all = new LinkedHashMap<>();
+    all.put("bert_lora", new Case("bert", m -> Peft.lora(m).rank(4).alpha(8).targets("q", "v").apply()));
+    all.put(
+        "bert_lora_patterns",
+        new Case(
+            "bert",
+            m ->
+                Peft.lora(m)
+                    .rank(3)
+                    .alpha(5)
+                    .rsLora()
+                    .dropout(0.1)
+                    .targets("all-linear")
+                    .rankPattern("layer.1.attention.self.query", 5)
+                    .rankPattern("query", 2)
+                    .alphaPattern("value", 7)
+                    .apply()));
+    all.put("bert_lora_layers", new Case("bert", m -> Peft.lora(m).rank(2).targets("q", "fc2").layers(1).apply()));
+    all.put("bert_lora_bias_all", new Case("bert", m -> Peft.lora(m).rank(2).targets("q", "v").bias("all").apply()));
+    all.put(
+        "bert_lora_bias_only", new Case("bert", m -> Peft.lora(m).rank(2).targets("k", "o").bias("lora_only").apply()));
+    all.put(
+        "bert_lora_classifier",
+        new Case("bert", m -> Peft.lora(m).rank(2).targets("q").modulesToSave("classifier").apply()));
+    all.put("bert_lora_bias", new Case("bert", m -> Peft.lora(m).rank(2).targets("v", "fc1").loraBias().apply()));
+    all.put("bert_pissa", new Case("bert", m -> Peft.lora(m).rank(4).init(LoraInit.PISSA).targets("q", "v").apply()));
+    all.put("bert_olora", new Case("bert", m -> Peft.lora(m).rank(4).init(LoraInit.OLORA).targets("q", "v").apply()));
+    all.put("bert_embedding", new Case("bert", m -> Peft.lora(m).rank(3).targets("embed", "v").apply()));
+    all.put("bert_adalora", new Case("bert", m -> Peft.adalora(m).ranks(4, 2).targets("q", "v").apply()));
+    all.put("bert_vera", new Case("bert", m -> Peft.vera(m).rank(8).targets("q", "v").apply()));
+    all.put("llama_lora", new Case("llama", m -> Peft.lora(m).rank(4).targets("all-linear").apply()));
+    all.put(
+        "llama_vera_seed",
+        new Case("llama", m -> Peft.vera(m).rank(8).projectionSeed(3).saveProjection(false).targets("q", "up").apply()));
+    all.put(
+        "llama_combined",
+        new Case(
+            "llama",
+            m -> {
+              Tuned t = Peft.lora(m).rank(2).targets("q", "v").seed(1).apply();
+              fill(t, 1);
+              Peft.lora(t).named("b").rank(3).rsLora().targets("v", "up").seed(2).apply();
+              fill(t, 2);
+              t.combine("c", Map.of("default", 0.7, "b", -0.4), Combination.cat());
+              return t.delete("default").delete("b");
+            }));
+    all.put("llama_tied_embedding", new Case("llama_tied", m -> Peft.lora(m).rank(3).targets("embed", "q").apply()));
+    return all;
+  }
+
+  /** Gives the active adapter's trainable tensors values that do something and that no machine computes differently. */
+  private static void fill(Tuned tuned, long seed) {
+    tuned
+        .trainable()
+        .forEach(
+            (name, p) -> {
+              Seed place = Seed.of(seed).at(name.substring(name.indexOf(':') + 1));
+              Buffers.copy(place.normal(p.getArray().getManager(), p.getShape(), 0.3), p.getArray());
+            });
+  }
+
+  private static Path golden(String name) {
+    try {
+      return Path.of(OursTest.class.getResource("/golden/hf/index.json").toURI()).getParent().getParent().resolve(name);
+    } catch (Exception e) {
+      throw new IllegalStateException("golden files are missing", e);
+    }
+  }
+
+  private static Tuned make(String name, Case c, Pretrained base) {
+    Tuned tuned = c.make.apply(base);
+    if (!name.endsWith("_combined")) {
+      fill(tuned, name.hashCode());
+    }
+    return tuned;
+  }
+
+  /** Writes the adapters into a directory. */
+  public static void main(String[] args) throws IOException {
+    for (Map.Entry<String, Case> e : cases().entrySet()) {
+      Path dir = Path.of(args[0]).resolve(e.getKey());
+      try (Pretrained base = Models.load(golden("hf/base/" + e.getValue().base));
+          Tuned tuned = make(e.getKey(), e.getValue(), base)) {
+        write(tuned, dir);
+        Files.writeString(dir.resolve("case.json"), Json.format(Map.of("base", e.getValue().base)) + "\n");
+        Files.deleteIfExists(dir.resolve("README.md"));
+      }
+    }
+    System.exit(0);
+  }
+
+  private static void write(Tuned tuned, Path dir) {
+    String name = tuned.activeAdapters().get(0);
+    Path parent = name.equals("default") ? dir : dir.resolve("..").normalize();
+    tuned.save(parent, null, null, name);
+    if (!name.equals("default")) {
+      try {
+        for (String f : List.of("adapter_config.json", "adapter_model.safetensors")) {
+          Files.createDirectories(dir);
+          Files.move(parent.resolve(name).resolve(f), dir.resolve(f), java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+        }
+        Files.deleteIfExists(parent.resolve(name).resolve("README.md"));
+        Files.deleteIfExists(parent.resolve(name));
+      } catch (IOException e) {
+        throw new java.io.UncheckedIOException(e);
+      }
+    }
+  }
+
+  @TestFactory
+  Stream<DynamicTest> what_we_write_is_what_hugging_face_reads(@TempDir Path dir) {
+    return cases().entrySet().stream()
+        .map(e -> DynamicTest.dynamicTest(e.getKey(), () -> check(e.getKey(), e.getValue(), dir)));
+  }
+
+  private void check(String name, Case c, Path dir) throws IOException {
+    Path committed = golden("ours").resolve(name);
+    try (Pretrained base = Models.load(golden("hf/base/" + c.base));
+        Tuned tuned = make(name, c, base)) {
+      write(tuned, dir.resolve(name));
+      for (String file : List.of("adapter_config.json", "adapter_model.safetensors")) {
+        assertThat(dir.resolve(name).resolve(file)).as(file).hasSameBinaryContentAs(committed.resolve(file));
+      }
+      compare(tuned, base, c.base, committed);
+      try (Tuned read = Peft.load(base, committed)) {
+        compare(read, base, c.base, committed);
+      }
+    }
+  }
+
+  private static void compare(Tuned tuned, Pretrained base, String baseName, Path committed) throws IOException {
+    try (NDManager m = Torch.newManager();
+        TensorSource io = Safetensors.open(golden("hf/base/" + baseName + "/io.safetensors"));
+        TensorSource hf = Safetensors.open(committed.resolve("hf_logits.safetensors"))) {
+      List<NDArray> in = new ArrayList<>();
+      for (String n : base.inputNames()) {
+        in.add(io.load(n, m));
+      }
+      NDList out = Torch.inference(() -> tuned.forward(new ParameterStore(m, false), new NDList(in), false));
+      NDArray difference = out.get(0).sub(hf.load("logits", m)).abs();
+      if (difference.getShape().dimension() == 3) {
+        difference = difference.mul(in.get(1).toType(DataType.FLOAT32, false).expandDims(2));
+      }
+      assertThat(difference.max().getFloat()).as("against Hugging Face's logits").isLessThan(1e-5f);
+    }
+  }
+}
