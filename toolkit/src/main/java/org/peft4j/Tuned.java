@@ -69,7 +69,10 @@ public final class Tuned extends PeftModel {
             : model.task() == Task.CAUSAL_LM
                 ? "CAUSAL_LM"
                 : model.config() == null ? null : "FEATURE_EXTRACTION";
-    save(dir, model.config() == null ? null : model.config().text("_name_or_path", model.name()), task);
+    save(
+        dir,
+        model.config() == null ? null : model.config().text("_name_or_path", model.name()),
+        task);
     SavedHead.write(dir, model);
   }
 

@@ -31,9 +31,10 @@ import org.peft4j.tensor.Seed;
 import org.peft4j.tensor.Torch;
 
 /**
- * Adapter directories that peft4j wrote, committed with the outputs that Hugging Face PEFT gave on them ({@code
- * src/test/python/check_ours.py}). Every build writes them again and compares bytes, and computes the outputs again.
- * After a change of format: {@code java ... org.peft4j.OursTest DIR} writes them anew, then the script checks them.
+ * Adapter directories that peft4j wrote, committed with the outputs that Hugging Face PEFT gave on
+ * them ({@code src/test/python/check_ours.py}). Every build writes them again and compares bytes,
+ * and computes the outputs again. After a change of format: {@code java ... org.peft4j.OursTest
+ * DIR} writes them anew, then the script checks them.
  */
 @Tag("fast")
 class OursTest {
@@ -42,7 +43,9 @@ class OursTest {
 
   private static Map<String, Case> cases() {
     Map<String, Case> all = new LinkedHashMap<>();
-    all.put("bert_lora", new Case("bert", m -> Peft.lora(m).rank(4).alpha(8).targets("q", "v").apply()));
+    all.put(
+        "bert_lora",
+        new Case("bert", m -> Peft.lora(m).rank(4).alpha(8).targets("q", "v").apply()));
     all.put(
         "bert_lora_patterns",
         new Case(
@@ -58,23 +61,48 @@ class OursTest {
                     .rankPattern("query", 2)
                     .alphaPattern("value", 7)
                     .apply()));
-    all.put("bert_lora_layers", new Case("bert", m -> Peft.lora(m).rank(2).targets("q", "fc2").layers(1).apply()));
-    all.put("bert_lora_bias_all", new Case("bert", m -> Peft.lora(m).rank(2).targets("q", "v").bias("all").apply()));
     all.put(
-        "bert_lora_bias_only", new Case("bert", m -> Peft.lora(m).rank(2).targets("k", "o").bias("lora_only").apply()));
+        "bert_lora_layers",
+        new Case("bert", m -> Peft.lora(m).rank(2).targets("q", "fc2").layers(1).apply()));
+    all.put(
+        "bert_lora_bias_all",
+        new Case("bert", m -> Peft.lora(m).rank(2).targets("q", "v").bias("all").apply()));
+    all.put(
+        "bert_lora_bias_only",
+        new Case("bert", m -> Peft.lora(m).rank(2).targets("k", "o").bias("lora_only").apply()));
     all.put(
         "bert_lora_classifier",
-        new Case("bert", m -> Peft.lora(m).rank(2).targets("q").modulesToSave("classifier").apply()));
-    all.put("bert_lora_bias", new Case("bert", m -> Peft.lora(m).rank(2).targets("v", "fc1").loraBias().apply()));
-    all.put("bert_pissa", new Case("bert", m -> Peft.lora(m).rank(4).init(LoraInit.PISSA).targets("q", "v").apply()));
-    all.put("bert_olora", new Case("bert", m -> Peft.lora(m).rank(4).init(LoraInit.OLORA).targets("q", "v").apply()));
-    all.put("bert_embedding", new Case("bert", m -> Peft.lora(m).rank(3).targets("embed", "v").apply()));
-    all.put("bert_adalora", new Case("bert", m -> Peft.adalora(m).ranks(4, 2).targets("q", "v").apply()));
+        new Case(
+            "bert", m -> Peft.lora(m).rank(2).targets("q").modulesToSave("classifier").apply()));
+    all.put(
+        "bert_lora_bias",
+        new Case("bert", m -> Peft.lora(m).rank(2).targets("v", "fc1").loraBias().apply()));
+    all.put(
+        "bert_pissa",
+        new Case("bert", m -> Peft.lora(m).rank(4).init(LoraInit.PISSA).targets("q", "v").apply()));
+    all.put(
+        "bert_olora",
+        new Case("bert", m -> Peft.lora(m).rank(4).init(LoraInit.OLORA).targets("q", "v").apply()));
+    all.put(
+        "bert_embedding",
+        new Case("bert", m -> Peft.lora(m).rank(3).targets("embed", "v").apply()));
+    all.put(
+        "bert_adalora",
+        new Case("bert", m -> Peft.adalora(m).ranks(4, 2).targets("q", "v").apply()));
     all.put("bert_vera", new Case("bert", m -> Peft.vera(m).rank(8).targets("q", "v").apply()));
-    all.put("llama_lora", new Case("llama", m -> Peft.lora(m).rank(4).targets("all-linear").apply()));
+    all.put(
+        "llama_lora", new Case("llama", m -> Peft.lora(m).rank(4).targets("all-linear").apply()));
     all.put(
         "llama_vera_seed",
-        new Case("llama", m -> Peft.vera(m).rank(8).projectionSeed(3).saveProjection(false).targets("q", "up").apply()));
+        new Case(
+            "llama",
+            m ->
+                Peft.vera(m)
+                    .rank(8)
+                    .projectionSeed(3)
+                    .saveProjection(false)
+                    .targets("q", "up")
+                    .apply()));
     all.put(
         "llama_combined",
         new Case(
@@ -87,24 +115,33 @@ class OursTest {
               t.combine("c", Map.of("default", 0.7, "b", -0.4), Combination.cat());
               return t.delete("default").delete("b");
             }));
-    all.put("llama_tied_embedding", new Case("llama_tied", m -> Peft.lora(m).rank(3).targets("embed", "q").apply()));
+    all.put(
+        "llama_tied_embedding",
+        new Case("llama_tied", m -> Peft.lora(m).rank(3).targets("embed", "q").apply()));
     return all;
   }
 
-  /** Gives the active adapter's trainable tensors values that do something and that no machine computes differently. */
+  /**
+   * Gives the active adapter's trainable tensors values that do something and that no machine
+   * computes differently.
+   */
   private static void fill(Tuned tuned, long seed) {
     tuned
         .trainable()
         .forEach(
             (name, p) -> {
               Seed place = Seed.of(seed).at(name.substring(name.indexOf(':') + 1));
-              Buffers.copy(place.normal(p.getArray().getManager(), p.getShape(), 0.3), p.getArray());
+              Buffers.copy(
+                  place.normal(p.getArray().getManager(), p.getShape(), 0.3), p.getArray());
             });
   }
 
   private static Path golden(String name) {
     try {
-      return Path.of(OursTest.class.getResource("/golden/hf/index.json").toURI()).getParent().getParent().resolve(name);
+      return Path.of(OursTest.class.getResource("/golden/hf/index.json").toURI())
+          .getParent()
+          .getParent()
+          .resolve(name);
     } catch (Exception e) {
       throw new IllegalStateException("golden files are missing", e);
     }
@@ -125,7 +162,8 @@ class OursTest {
       try (Pretrained base = Models.load(golden("hf/base/" + e.getValue().base));
           Tuned tuned = make(e.getKey(), e.getValue(), base)) {
         write(tuned, dir);
-        Files.writeString(dir.resolve("case.json"), Json.format(Map.of("base", e.getValue().base)) + "\n");
+        Files.writeString(
+            dir.resolve("case.json"), Json.format(Map.of("base", e.getValue().base)) + "\n");
         Files.deleteIfExists(dir.resolve("README.md"));
       }
     }
@@ -140,7 +178,10 @@ class OursTest {
       try {
         for (String f : List.of("adapter_config.json", "adapter_model.safetensors")) {
           Files.createDirectories(dir);
-          Files.move(parent.resolve(name).resolve(f), dir.resolve(f), java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+          Files.move(
+              parent.resolve(name).resolve(f),
+              dir.resolve(f),
+              java.nio.file.StandardCopyOption.REPLACE_EXISTING);
         }
         Files.deleteIfExists(parent.resolve(name).resolve("README.md"));
         Files.deleteIfExists(parent.resolve(name));
@@ -162,7 +203,9 @@ class OursTest {
         Tuned tuned = make(name, c, base)) {
       write(tuned, dir.resolve(name));
       for (String file : List.of("adapter_config.json", "adapter_model.safetensors")) {
-        assertThat(dir.resolve(name).resolve(file)).as(file).hasSameBinaryContentAs(committed.resolve(file));
+        assertThat(dir.resolve(name).resolve(file))
+            .as(file)
+            .hasSameBinaryContentAs(committed.resolve(file));
       }
       compare(tuned, base, c.base, committed);
       try (Tuned read = Peft.load(base, committed)) {
@@ -171,7 +214,8 @@ class OursTest {
     }
   }
 
-  private static void compare(Tuned tuned, Pretrained base, String baseName, Path committed) throws IOException {
+  private static void compare(Tuned tuned, Pretrained base, String baseName, Path committed)
+      throws IOException {
     try (NDManager m = Torch.newManager();
         TensorSource io = Safetensors.open(golden("hf/base/" + baseName + "/io.safetensors"));
         TensorSource hf = Safetensors.open(committed.resolve("hf_logits.safetensors"))) {
@@ -179,7 +223,8 @@ class OursTest {
       for (String n : base.inputNames()) {
         in.add(io.load(n, m));
       }
-      NDList out = Torch.inference(() -> tuned.forward(new ParameterStore(m, false), new NDList(in), false));
+      NDList out =
+          Torch.inference(() -> tuned.forward(new ParameterStore(m, false), new NDList(in), false));
       NDArray difference = out.get(0).sub(hf.load("logits", m)).abs();
       if (difference.getShape().dimension() == 3) {
         difference = difference.mul(in.get(1).toType(DataType.FLOAT32, false).expandDims(2));

@@ -19,7 +19,10 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Runs the Java of the README in JShell, block after block, and holds what it prints against what the README says it prints. */
+/**
+ * Runs the Java of the README in JShell, block after block, and holds what it prints against what
+ * the README says it prints.
+ */
 @Tag("model")
 class ReadmeTest {
   private static final Path ROOT = Path.of(System.getProperty("peft4j.root", ".."));
@@ -60,25 +63,36 @@ class ReadmeTest {
       run(shell, line);
     }
     return sessions.stream()
-        .map(s -> DynamicTest.dynamicTest(s.code().lines().findFirst().orElse(""), () -> check(shell, s)))
+        .map(
+            s ->
+                DynamicTest.dynamicTest(
+                    s.code().lines().findFirst().orElse(""), () -> check(shell, s)))
         .onClose(shell::close);
   }
 
   private static List<String> startup() throws IOException {
     try (var in = ReadmeTest.class.getResourceAsStream("/org/peft4j/cli/startup.jsh")) {
-      return new String(in.readAllBytes(), java.nio.charset.StandardCharsets.UTF_8).lines().toList();
+      return new String(in.readAllBytes(), java.nio.charset.StandardCharsets.UTF_8)
+          .lines()
+          .toList();
     }
   }
 
   private void check(JShell shell, Session session) {
-    String code = session.code().replace("Path.of(\"", "Path.of(\"" + dir.toString().replace("\\", "/") + "/");
+    String code =
+        session
+            .code()
+            .replace("Path.of(\"", "Path.of(\"" + dir.toString().replace("\\", "/") + "/");
     String printed = run(shell, code);
     if (!session.output().isBlank()) {
       assertThat(shape(printed)).isEqualTo(shape(session.output()));
     }
   }
 
-  /** The values of the expressions that are not declarations, one below the other, as JShell would show them. */
+  /**
+   * The values of the expressions that are not declarations, one below the other, as JShell would
+   * show them.
+   */
   private static String run(JShell shell, String code) {
     StringBuilder printed = new StringBuilder();
     SourceCodeAnalysis analysis = shell.sourceCodeAnalysis();
@@ -88,12 +102,19 @@ class ReadmeTest {
       String snippet = info.source() == null ? rest : info.source();
       for (SnippetEvent e : shell.eval(snippet)) {
         if (e.exception() != null) {
-          throw new IllegalStateException("exception in: " + snippet + "\n" + e.exception().getMessage(), e.exception());
+          throw new IllegalStateException(
+              "exception in: " + snippet + "\n" + e.exception().getMessage(), e.exception());
         }
         if (e.status() != Snippet.Status.VALID) {
-          throw new IllegalStateException("not accepted: " + snippet + "\n" + shell.diagnostics(e.snippet()).map(d -> d.getMessage(null)).toList());
+          throw new IllegalStateException(
+              "not accepted: "
+                  + snippet
+                  + "\n"
+                  + shell.diagnostics(e.snippet()).map(d -> d.getMessage(null)).toList());
         }
-        boolean expression = e.snippet().kind() == Snippet.Kind.VAR && e.snippet().subKind() == Snippet.SubKind.TEMP_VAR_EXPRESSION_SUBKIND;
+        boolean expression =
+            e.snippet().kind() == Snippet.Kind.VAR
+                && e.snippet().subKind() == Snippet.SubKind.TEMP_VAR_EXPRESSION_SUBKIND;
         if (expression && e.value() != null && !snippet.strip().endsWith(";")) {
           printed.append(e.value()).append('\n');
         }
@@ -105,6 +126,9 @@ class ReadmeTest {
 
   /** Figures that depend on the machine stand as #; counts of parameters stay. */
   private static String shape(String text) {
-    return text.strip().replaceAll("\\d+\\.\\d+(e[-+]?\\d+)?( ?%)?", "#").replaceAll("[ \\t]+", " ").replaceAll("(?m)^ | $", "");
+    return text.strip()
+        .replaceAll("\\d+\\.\\d+(e[-+]?\\d+)?( ?%)?", "#")
+        .replaceAll("[ \\t]+", " ")
+        .replaceAll("(?m)^ | $", "");
   }
 }

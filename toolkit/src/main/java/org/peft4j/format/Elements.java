@@ -1,5 +1,6 @@
 package org.peft4j.format;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
@@ -61,7 +62,7 @@ final class Elements {
     if (arrayType == null) {
       throw new IllegalArgumentException("no array type for " + type);
     }
-    NDArray array = manager.create(shape, arrayType);
+    NDArray array = manager.create(shape, arrayType, Device.cpu());
     boolean done = false;
     try {
       windows(

@@ -65,14 +65,14 @@ final class Strides {
     return shape.stream().mapToLong(Long::longValue).reduce(1, (a, b) -> a * b);
   }
 
-  /** Whether the elements lie row by row without gaps. */
+  /** Whether the elements, if there are any, lie row by row without gaps. */
   static boolean contiguous(Strided view) {
+    if (view.shape().contains(0L)) {
+      return true;
+    }
     long expected = 1;
     for (int i = view.shape().size() - 1; i >= 0; i--) {
       long n = view.shape().get(i);
-      if (n == 0) {
-        return true;
-      }
       if (n > 1 && view.strides().get(i) != expected) {
         return false;
       }

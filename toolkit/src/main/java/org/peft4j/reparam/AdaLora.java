@@ -352,7 +352,10 @@ public record AdaLora(
     return c;
   }
 
-  /** The shortest schedule there is: stands in files for "the run's length", since Hugging Face wants a number. */
+  /**
+   * The shortest schedule there is: stands in files for "the run's length", since Hugging Face
+   * wants a number.
+   */
   private static int shortest(int warmup, int settle) {
     return warmup + settle + 1;
   }

@@ -1,5 +1,6 @@
 package org.peft4j.tensor;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -31,7 +32,7 @@ public final class Buffers {
           type
               + " arrays cannot be made through DJL (it would abort the JVM); use float32 or int32");
     }
-    NDArray array = manager.create(shape, type);
+    NDArray array = manager.create(shape, type, Device.cpu());
     if (shape.size() > 0) {
       fill.accept(array.toByteBuffer(true).order(ByteOrder.nativeOrder()));
     }

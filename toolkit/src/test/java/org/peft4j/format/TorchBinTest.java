@@ -152,6 +152,12 @@ class TorchBinTest {
     try (TensorSource source = TorchBin.open(good)) {
       assertThat(source.load("w", manager).toFloatArray()).containsExactly(0, 0);
     }
+    String empty = "K\0K\2\u0086";
+    Path none =
+        archive(pickle("0", 4, "K\0", empty, "K\7K\7\u0086"), Map.of("data/0", new byte[16]));
+    try (TensorSource source = TorchBin.open(none)) {
+      assertThat(source.load("w", manager).getShape()).isEqualTo(new Shape(0, 2));
+    }
     refusedPickle(pickle("0", 4, "K\3", k2, "K\1\u0085"), "\"w\"", "found one beyond");
     refusedPickle(pickle("0", 4, "K\0", k2, "K\4\u0085"), "found one beyond");
     refusedPickle(pickle("0", 4, "J\u00ff\u00ff\u00ff\u00ff", k2, "K\1\u0085"), "an offset");
