@@ -2,6 +2,7 @@ package org.peft4j;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,6 +15,7 @@ import jdk.jshell.JShell;
 import jdk.jshell.Snippet;
 import jdk.jshell.SnippetEvent;
 import jdk.jshell.SourceCodeAnalysis;
+import jdk.jshell.VarSnippet;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
@@ -59,6 +61,9 @@ class ReadmeTest {
     List<Session> sessions = sessions();
     assertThat(sessions).as("Java blocks in the README").isNotEmpty();
     JShell shell = JShell.builder().executionEngine("local").build();
+    String classes =
+        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+    Stream.of(classes.split(File.pathSeparator)).forEach(shell::addToClasspath);
     for (String line : startup()) {
       run(shell, line);
     }
@@ -89,44 +94,51 @@ class ReadmeTest {
     }
   }
 
-  /**
-   * The values of the expressions that are not declarations, one below the other, as JShell would
-   * show them.
-   */
+  /** The values of expressions and declarations, one below the other, as JShell shows them. */
   private static String run(JShell shell, String code) {
     StringBuilder printed = new StringBuilder();
     SourceCodeAnalysis analysis = shell.sourceCodeAnalysis();
-    String rest = code;
-    while (!rest.isBlank()) {
-      SourceCodeAnalysis.CompletionInfo info = analysis.analyzeCompletion(rest);
-      String snippet = info.source() == null ? rest : info.source();
-      for (SnippetEvent e : shell.eval(snippet)) {
-        if (e.exception() != null) {
-          throw new IllegalStateException(
-              "exception in: " + snippet + "\n" + e.exception().getMessage(), e.exception());
-        }
-        if (e.status() != Snippet.Status.VALID) {
-          throw new IllegalStateException(
-              "not accepted: "
-                  + snippet
-                  + "\n"
-                  + shell.diagnostics(e.snippet()).map(d -> d.getMessage(null)).toList());
-        }
-        boolean expression =
-            e.snippet().kind() == Snippet.Kind.VAR
-                && e.snippet().subKind() == Snippet.SubKind.TEMP_VAR_EXPRESSION_SUBKIND;
-        if (expression && e.value() != null && !snippet.strip().endsWith(";")) {
-          printed.append(e.value()).append('\n');
-        }
+    StringBuilder pending = new StringBuilder();
+    for (String line : code.lines().toList()) { // line by line, as somebody types it
+      pending.append(line).append('\n');
+      SourceCodeAnalysis.CompletionInfo info = analysis.analyzeCompletion(pending.toString());
+      boolean whole =
+          info.completeness().isComplete()
+              || info.completeness() == SourceCodeAnalysis.Completeness.CONSIDERED_INCOMPLETE;
+      if (pending.toString().isBlank() || whole) {
+        evaluate(shell, pending.toString(), printed);
+        pending.setLength(0);
       }
-      rest = info.remaining();
+    }
+    if (!pending.toString().isBlank()) {
+      throw new IllegalStateException("not complete: " + pending);
     }
     return printed.toString();
+  }
+
+  private static void evaluate(JShell shell, String snippet, StringBuilder printed) {
+    for (SnippetEvent e : shell.eval(snippet)) {
+      if (e.exception() != null) {
+        throw new IllegalStateException(
+            "exception in: " + snippet + "\n" + e.exception().getMessage(), e.exception());
+      }
+      if (e.status() != Snippet.Status.VALID) {
+        throw new IllegalStateException(
+            "not accepted: "
+                + snippet
+                + "\n"
+                + shell.diagnostics(e.snippet()).map(d -> d.getMessage(null)).toList());
+      }
+      if (e.snippet() instanceof VarSnippet variable && e.value() != null) {
+        printed.append(variable.name()).append(" ==> ").append(e.value()).append('\n');
+      }
+    }
   }
 
   /** Figures that depend on the machine stand as #; counts of parameters stay. */
   private static String shape(String text) {
     return text.strip()
+        .replaceAll("\\$\\d+ ==>", "\\$ ==>")
         .replaceAll("\\d+\\.\\d+(e[-+]?\\d+)?( ?%)?", "#")
         .replaceAll("[ \\t]+", " ")
         .replaceAll("(?m)^ | $", "");

@@ -98,9 +98,10 @@ public final class Blueprint {
    *
    * @param adapted parameters of the method at its sites
    * @param whole parameters of modules trained as a whole, and of biases
+   * @param wholeNames what these are
    * @param all parameters of the base and the adapter together
    */
-  public record Count(int sites, long adapted, long whole, long all) {
+  public record Count(int sites, long adapted, long whole, String wholeNames, long all) {
     public long trainable() {
       return adapted + whole;
     }
@@ -109,7 +110,7 @@ public final class Blueprint {
       return 100.0 * trainable() / all;
     }
 
-    /** {@code 12 sites, 73,728 parameters (+ 10,010 in new modules), 0.37 %}. */
+    /** {@code 12 sites, 73,728 parameters + classifier 10,010, 0.37 %}. */
     @Override
     public String toString() {
       return String.format(
@@ -117,7 +118,7 @@ public final class Blueprint {
           "%,d sites, %,d parameters%s, %.2f %%",
           sites,
           adapted,
-          whole == 0 ? "" : String.format(Locale.ROOT, " + %,d of whole modules", whole),
+          whole == 0 ? "" : String.format(Locale.ROOT, " + %s %,d", wholeNames, whole),
           percent());
     }
   }
@@ -145,7 +146,15 @@ public final class Blueprint {
         whole += bias && !(here instanceof Full) ? site.frozen().biasSize() : 0;
       }
     }
-    return new Count(matched.size(), adapted, whole, baseParameters() + adapted + whole);
+    String names = wholeNames(complete);
+    return new Count(matched.size(), adapted, whole, names, baseParameters() + adapted + whole);
+  }
+
+  /** What an adapter trains beside its method: whole modules, or biases. */
+  static String wholeNames(Placement placement) {
+    return placement.modulesToSave().isEmpty()
+        ? "biases"
+        : String.join(", ", placement.modulesToSave());
   }
 
   private static long declared(Reparam reparam, Site site) {

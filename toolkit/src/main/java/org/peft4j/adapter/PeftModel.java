@@ -562,10 +562,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     if (whole == 0) {
       return "";
     }
-    String names =
-        a.placement.modulesToSave().isEmpty()
-            ? "biases"
-            : String.join(", ", a.placement.modulesToSave());
+    String names = Blueprint.wholeNames(a.placement);
     return String.format(Locale.ROOT, " + %s %,d", names, whole);
   }
 
