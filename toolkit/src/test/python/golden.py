@@ -83,6 +83,18 @@ def index(root, rows):
     }
 
 
+def decompose_precisely():
+    """Singular vectors that lie close together turn by LAPACK's rounding, which differs between
+    processors; in double precision what PiSSA makes of them is the same everywhere."""
+    svd = torch.linalg.svd
+
+    def precise(a, full_matrices=True, **options):
+        u, s, vh = svd(a.double(), full_matrices=full_matrices, **options)
+        return u.to(a.dtype), s.to(a.dtype), vh.to(a.dtype)
+
+    torch.linalg.svd = precise
+
+
 def make(root):
     rows, problems = [], []
     for base in golden_bases.NAMES:
@@ -110,6 +122,7 @@ def main():
     transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+    decompose_precisely()
     fresh = target.with_name(target.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)

@@ -67,7 +67,7 @@ public enum LoraInit {
     return c.once(
         "pissa",
         () -> {
-          Svd svd = Svd.of(c.w0());
+          Svd svd = Svd.precise(c.w0());
           int r = atMost(lora.rank(), c.w0().getShape());
           NDArray root = Scalars.div(svd.s().get(":{}", r), lora.scale()).sqrt();
           NDArray a = root.expandDims(1).mul(svd.vh().get(":{}", r));

@@ -37,6 +37,20 @@ public record Svd(NDArray u, NDArray s, NDArray vh) {
   }
 
   /**
+   * Decomposes {@code a} in double precision and rounds: directions that lie close together turn by
+   * the rounding of the decomposition, which differs between processors.
+   */
+  public static Svd precise(NDArray a) {
+    if (a.getDataType() == DataType.FLOAT64) {
+      return of(a);
+    }
+    Svd svd = of(a.toType(DataType.FLOAT64, false));
+    DataType type = a.getDataType();
+    return new Svd(
+        svd.u.toType(type, false), svd.s.toType(type, false), svd.vh.toType(type, false));
+  }
+
+  /**
    * The same by one-sided Jacobi rotations in double precision: the definition that tests compare
    * with.
    */

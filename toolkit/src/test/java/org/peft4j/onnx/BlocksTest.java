@@ -178,7 +178,8 @@ class BlocksTest {
 
   @Test
   void an_lstm_with_its_states() throws Exception {
-    Block block = LSTM.builder().setStateSize(4).setNumLayers(2).optReturnState(true).build();
+    Block lstm = LSTM.builder().setStateSize(4).setNumLayers(2).optReturnState(true).build();
+    Block block = new PlainLstm.Oracle(lstm, 2);
     initialize(block, new Shape(2, 5, 3));
     GraphExport export =
         GraphExport.of(block)

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.recurrent.RNN;
+import ai.djl.pytorch.engine.PtNDArray;
 import org.peft4j.tensor.Seed;
 
 /** Recurrent layers of 3 inputs and 4 units. */
@@ -28,19 +29,7 @@ final class RecurrentCases extends OperatorCases {
           lists(
               "NDArrayEx.lstm",
               title,
-              a ->
-                  a.get(0)
-                      .getNDArrayInternal()
-                      .lstm(
-                          a.get(0),
-                          new NDList(a.get(1), a.get(2)),
-                          parameters(a, 4, layers, both, true),
-                          true,
-                          layers,
-                          0,
-                          false,
-                          both,
-                          batchFirst),
+              a -> lstm(a, parameters(a, 4, layers, both, true), layers, both, batchFirst),
               x,
               h,
               c);
@@ -84,6 +73,17 @@ final class RecurrentCases extends OperatorCases {
         }
       }
     }
+  }
+
+  private static NDList lstm(
+      NDList a, NDList parameters, int layers, boolean both, boolean batchFirst) {
+    if (a.get(0) instanceof PtNDArray) {
+      return PlainLstm.of(a.get(0), a.get(1), a.get(2), parameters, layers, both, batchFirst);
+    }
+    NDList states = new NDList(a.get(1), a.get(2));
+    return a.get(0)
+        .getNDArrayInternal()
+        .lstm(a.get(0), states, parameters, true, layers, 0, false, both, batchFirst);
   }
 
   private static NDList parameters(NDList a, int gates, int layers, boolean both, boolean biases) {

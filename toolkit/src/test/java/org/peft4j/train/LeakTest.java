@@ -47,7 +47,7 @@ class LeakTest {
           PeftModel tuned = task.tuned()) {
         Training run =
             Training.of(tuned, task.rows(64, 3)).batchSize(8).learningRate(0.001).quiet();
-        run.epochs(60).run(); // 480 steps
+        run.epochs(200).run(); // 1,600 steps, until the JVM has compiled what it will
         long before = resident();
         run.epochs(250).run();
         System.out.print(resident() - before);
@@ -60,7 +60,7 @@ class LeakTest {
   @Tag("fast")
   void two_thousand_steps_leave_nothing_behind() throws Exception {
     long growth = Long.parseLong(Child.output(Child.of(Steps.class, "256m")).strip());
-    assertThat(growth).as("bytes after 2,000 steps").isLessThan(25 * MEGABYTE);
+    assertThat(growth).as("bytes after 2,000 steps").isLessThan(8 * MEGABYTE);
   }
 
   /**
