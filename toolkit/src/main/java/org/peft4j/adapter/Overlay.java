@@ -15,10 +15,15 @@ import ai.djl.util.Pair;
 import ai.djl.util.PairList;
 import java.util.IdentityHashMap;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.spi.Attending;
+import org.peft4j.spi.Context;
 import org.peft4j.spi.Frozen;
+import org.peft4j.spi.KeysValues;
 import org.peft4j.spi.Kind;
 import org.peft4j.spi.Pass;
+import org.peft4j.spi.Place;
 import org.peft4j.spi.Slotted;
+import org.peft4j.spi.Sublayer;
 import org.peft4j.spi.Weight;
 import org.peft4j.tensor.Seed;
 
@@ -195,6 +200,41 @@ class Overlay extends AbstractBlock {
     @Override
     public Seed seed() {
       return below.seed();
+    }
+
+    @Override
+    public int promptTokens() {
+      return below.promptTokens();
+    }
+
+    @Override
+    public int prefixTokens() {
+      return below.prefixTokens();
+    }
+
+    @Override
+    public NDArray embeddings(Context context, NDArray x) {
+      return below.embeddings(context, x);
+    }
+
+    @Override
+    public KeysValues keysValues(Context context, Place at, KeysValues kv) {
+      return below.keysValues(context, at, kv);
+    }
+
+    @Override
+    public NDArray attention(Context context, Place at, Attending a) {
+      return below.attention(context, at, a);
+    }
+
+    @Override
+    public NDArray sublayer(Context context, Place at, Sublayer s) {
+      return below.sublayer(context, at, s);
+    }
+
+    @Override
+    public NDArray layer(Context context, Place at, NDArray h) {
+      return below.layer(context, at, h);
     }
   }
 }

@@ -4,7 +4,13 @@ import java.util.List;
 
 /** Every architecture, one line each. */
 final class Architectures {
-  private static final List<Architecture> ALL = List.of(Bert.ARCHITECTURE, Llama.ARCHITECTURE);
+  private static final List<Architecture> ALL =
+      List.of(
+          Bert.ARCHITECTURE,
+          Llama.ARCHITECTURE,
+          Mistral.ARCHITECTURE,
+          Qwen2.ARCHITECTURE,
+          Qwen3.ARCHITECTURE);
 
   private Architectures() {}
 

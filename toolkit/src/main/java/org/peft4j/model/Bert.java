@@ -1,18 +1,25 @@
 package org.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.nn.Embedding;
 import org.peft4j.nn.Group;
+import org.peft4j.nn.Heads;
 import org.peft4j.nn.Layer;
 import org.peft4j.nn.LayerNorm;
 import org.peft4j.nn.Projection;
+import org.peft4j.nn.Sequence;
+import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.Frozen;
+import org.peft4j.spi.KeysValues;
 import org.peft4j.spi.Pass;
-import org.peft4j.tensor.Attention;
+import org.peft4j.spi.Place;
+import org.peft4j.spi.Sublayer;
 
 /**
  * BERT (Devlin et al., arXiv 1810.04805) as {@code transformers} computes it: embeddings of token,
@@ -69,29 +76,54 @@ final class Bert extends Body {
 
   @Override
   public NDArray encode(Pass pass, Inputs in) {
+    Sequence sequence = in.sequence(pass);
+    limit(in, sequence);
+    NDArray x = pass.embeddings(sequence.context(), words.apply(pass, in.ids()));
+    x =
+        x.add(segments.apply(pass, types(in, pass)))
+            .add(positions.apply(pass, sequence.positions()));
+    x = pass.dropout("embeddings", dropout, norm.apply(pass, x));
+    NDArray bias = sequence.paddingBias();
+    for (EncoderLayer layer : layers) {
+      x = layer.apply(pass, sequence, x, bias);
+    }
+    return x;
+  }
+
+  private void limit(Inputs in, Sequence sequence) {
     long limit = positions.frozen().shape().get(0);
-    if (in.length() > limit) {
+    if (sequence.keys() > limit) {
       throw new IllegalArgumentException(
           "input_ids\nexpected: at most "
               + limit
               + " tokens per text\nfound: "
               + in.length()
+              + (sequence.keys() > in.length()
+                  ? " and " + (sequence.keys() - in.length()) + " virtual ones"
+                  : "")
               + "\nfix: truncate, for example tokenizer.maxLength("
               + limit
               + ")");
     }
-    NDArray at = in.ids().getManager().arange(0, (int) in.length(), 1, DataType.INT64);
-    NDArray x =
-        words
-            .apply(pass, in.ids())
-            .add(segments.apply(pass, in.types()))
-            .add(positions.apply(pass, at));
-    x = pass.dropout("embeddings", dropout, norm.apply(pass, x));
-    NDArray bias = in.paddingBias();
-    for (EncoderLayer layer : layers) {
-      x = layer.apply(pass, x, bias);
+  }
+
+  /** Segment of every row; virtual tokens are in the first. */
+  private static NDArray types(Inputs in, Pass pass) {
+    NDArray given = in.get("token_type_ids");
+    NDArray types = given == null ? in.ids().zerosLike() : given;
+    if (pass.promptTokens() == 0) {
+      return types;
     }
-    return x;
+    Shape front = new Shape(types.getShape().get(0), pass.promptTokens());
+    return types.getManager().zeros(front, DataType.INT64).concat(types, 1);
+  }
+
+  @Override
+  public Anatomy anatomy() {
+    List<String> paths = layers.stream().map(l -> l.at.path()).toList();
+    Heads h = layers.get(0).attention;
+    return new Anatomy(
+        hidden, layers.size(), h.heads(), h.groups(), h.size(), 1, words.frozen(), paths);
   }
 
   @Override
@@ -110,11 +142,9 @@ final class Bert extends Body {
   }
 
   private static final class EncoderLayer extends Layer {
-    private final String name;
-    private final int heads;
-    private final int hidden;
+    private final Place at;
+    private final Heads attention;
     private final double dropout;
-    private final double attentionDropout;
     private final Projection query;
     private final Projection key;
     private final Projection value;
@@ -126,21 +156,27 @@ final class Bert extends Body {
     private final ActivationFunction activation;
 
     EncoderLayer(Config config, int index) {
-      name = "layer." + index;
-      hidden = config.size("hidden_size");
-      heads = config.size("num_attention_heads");
+      at = new Place("encoder.layer." + index, index, Place.Part.LAYER);
+      int hidden = config.size("hidden_size");
+      int heads = config.size("num_attention_heads");
       config.requireMultiple("hidden_size", hidden, "num_attention_heads", heads);
       int inner = config.size("intermediate_size");
       dropout = config.probability("hidden_dropout_prob", 0.1);
-      attentionDropout = config.probability("attention_probs_dropout_prob", 0.1);
+      attention =
+          new Heads(
+              at.at(Place.Part.SELF_ATTENTION),
+              heads,
+              heads,
+              hidden / heads,
+              config.probability("attention_probs_dropout_prob", 0.1));
       activation = ActivationFunction.of(config.text("hidden_act", "gelu"), config.source());
       double epsilon = config.number("layer_norm_eps", 1e-12);
-      Group attention = addChildBlock("attention", new Group());
-      Group self = attention.group("self");
+      Group parts = addChildBlock("attention", new Group());
+      Group self = parts.group("self");
       query = self.child("query", new Projection(hidden, hidden, true, "q"));
       key = self.child("key", new Projection(hidden, hidden, true, "k"));
       value = self.child("value", new Projection(hidden, hidden, true, "v"));
-      Group after = attention.group("output");
+      Group after = parts.group("output");
       attended = after.child("dense", new Projection(hidden, hidden, true, "o"));
       attentionNorm = after.child("LayerNorm", new LayerNorm(hidden, epsilon));
       up =
@@ -151,36 +187,36 @@ final class Bert extends Body {
       outputNorm = output.child("LayerNorm", new LayerNorm(hidden, epsilon));
     }
 
-    /** x {@code [B, T, hidden]}, bias broadcastable to {@code [B, heads, T, T]}. */
-    NDArray apply(Pass pass, NDArray x, NDArray bias) {
-      NDArray q = split(query.apply(pass, x));
-      NDArray k = split(key.apply(pass, x));
-      NDArray v = split(value.apply(pass, x));
-      NDArray context;
-      if (pass.training() && attentionDropout > 0) {
-        NDArray weights =
-            pass.dropout(name + ".attention.self", attentionDropout, Attention.weights(q, k, bias));
-        context = weights.matMul(v);
-      } else {
-        context = Attention.of(q, k, v, bias);
-      }
-      NDArray joined = context.transpose(0, 2, 1, 3).reshape(x.getShape());
-      NDArray a = pass.dropout(name + ".attention.output", dropout, attended.apply(pass, joined));
-      NDArray y = attentionNorm.apply(pass, a.add(x));
+    /** x {@code [B, T, hidden]}, bias broadcastable to {@code [B, heads, T, keys]}, or null. */
+    NDArray apply(Pass pass, Sequence sequence, NDArray x, @Nullable NDArray bias) {
+      NDArray q = attention.queries(query.apply(pass, x));
+      NDArray k = attention.keys(key.apply(pass, x));
+      NDArray v = attention.keys(value.apply(pass, x));
+      NDArray joined = attention.attend(pass, sequence, q, new KeysValues(k, v), bias);
+      NDArray a = attended.apply(pass, joined);
+      NDArray y =
+          pass.sublayer(
+              sequence.context(),
+              at.at(Place.Part.SELF_ATTENTION),
+              new Sublayer(
+                  pass.dropout(at.path() + ".attention.output", dropout, a),
+                  x,
+                  h -> attentionNorm.apply(pass, h)));
       NDArray f = down.apply(pass, activation.apply(up.apply(pass, y)));
-      return outputNorm.apply(pass, pass.dropout(name + ".output", dropout, f).add(y));
-    }
-
-    /** {@code [B, T, hidden]} to {@code [B, heads, T, hidden / heads]}. */
-    private NDArray split(NDArray x) {
-      long b = x.getShape().get(0);
-      long t = x.getShape().get(1);
-      return x.reshape(b, t, heads, hidden / heads).transpose(0, 2, 1, 3);
+      NDArray z =
+          pass.sublayer(
+              sequence.context(),
+              at.at(Place.Part.FEED_FORWARD),
+              new Sublayer(
+                  pass.dropout(at.path() + ".output", dropout, f),
+                  y,
+                  h -> outputNorm.apply(pass, h)));
+      return pass.layer(sequence.context(), at, z);
     }
 
     @Override
-    protected ai.djl.ndarray.NDList compute(Pass pass, ai.djl.ndarray.NDList in) {
-      return new ai.djl.ndarray.NDList(apply(pass, in.get(0), in.get(1)));
+    protected NDList compute(Pass pass, NDList in) {
+      throw new UnsupportedOperationException("a layer computes as part of its model");
     }
   }
 }

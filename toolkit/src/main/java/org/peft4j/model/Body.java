@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.nn.Layer;
+import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.Frozen;
 import org.peft4j.spi.Pass;
 
@@ -26,10 +27,11 @@ public abstract class Body extends Layer {
   /** The token embeddings, for a head that is tied to them. */
   public abstract Frozen embeddings();
 
+  /** The sizes that hooks fit their tensors to. */
+  public abstract Anatomy anatomy();
+
   @Override
   protected NDList compute(Pass pass, NDList inputs) {
-    NDArray hidden = encode(pass, Inputs.of(inputs));
-    NDArray pooled = pool(pass, hidden);
-    return pooled == null ? new NDList(hidden) : new NDList(hidden, pooled);
+    throw new UnsupportedOperationException("a body computes as part of its model");
   }
 }

@@ -5,45 +5,82 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.nn.KvCache;
+import org.peft4j.nn.Sequence;
+import org.peft4j.spi.Pass;
 import org.peft4j.tensor.Buffers;
-import org.peft4j.tensor.Scalars;
 import org.peft4j.text.Batch;
 
 /**
- * A batch of token sequences, all int64 {@code [batch, length]}.
- *
- * @param mask 1 at tokens, 0 at padding
- * @param types segment of each token (0 or 1)
+ * What a model reads, by the names that Hugging Face gives its inputs. Token arrays are int64
+ * {@code [batch, length]}.
  */
-public record Inputs(NDArray ids, NDArray mask, NDArray types) {
+public final class Inputs {
+  private final Map<String, NDArray> arrays;
+  private final @Nullable KvCache cache;
+  private final boolean lastOnly;
+
+  private Inputs(Map<String, NDArray> arrays, @Nullable KvCache cache, boolean lastOnly) {
+    this.arrays = arrays;
+    this.cache = cache;
+    this.lastOnly = lastOnly;
+  }
+
   /**
-   * Reads ids, mask and types in this order; what is missing is ones for the mask and zeros for the
-   * types.
+   * Reads arrays in the order of {@code names}; those at the end may be left out. An array that has
+   * one of the names is taken for that input wherever it stands.
    */
-  public static Inputs of(NDList list) {
-    if (list.isEmpty() || list.size() > 3) {
+  static Inputs of(List<String> names, NDList list, @Nullable KvCache cache, boolean lastOnly) {
+    if (list.isEmpty() || list.size() > names.size()) {
       throw new IllegalArgumentException(
-          "inputs\nexpected: input_ids, attention_mask, token_type_ids (the last two may be left out)\nfound: "
+          "inputs\nexpected: "
+              + String.join(", ", names)
+              + " (all but the first may be left out)\nfound: "
               + list.size()
               + " arrays");
     }
-    NDArray ids = list.get(0);
-    if (ids.getShape().dimension() != 2) {
-      throw new IllegalArgumentException(
-          "input_ids\nexpected: [batch, length]\nfound: " + ids.getShape());
-    }
-    NDArray mask = list.size() > 1 ? list.get(1) : ids.onesLike();
-    NDArray types = list.size() > 2 ? list.get(2) : ids.zerosLike();
-    for (NDArray a : new NDArray[] {mask, types}) {
-      if (!a.getShape().equals(ids.getShape())) {
+    Map<String, NDArray> arrays = new LinkedHashMap<>();
+    for (int i = 0; i < list.size(); i++) {
+      String own = list.get(i).getName();
+      String name = own != null && names.contains(own) ? own : names.get(i);
+      if (arrays.put(name, list.get(i)) != null) {
         throw new IllegalArgumentException(
-            "attention_mask and token_type_ids\nexpected: "
-                + ids.getShape()
-                + "\nfound: "
-                + a.getShape());
+            "inputs\nexpected: each input once\nfound: " + name + " twice");
       }
     }
-    return new Inputs(ids, mask, types);
+    Inputs in = new Inputs(arrays, cache, lastOnly);
+    in.check();
+    return in;
+  }
+
+  private void check() {
+    arrays.forEach(
+        (name, a) -> {
+          boolean tokens = name.endsWith("_ids") || name.endsWith("_mask");
+          if (tokens && a.getShape().dimension() != 2) {
+            throw new IllegalArgumentException(
+                name + "\nexpected: [batch, length]\nfound: " + a.getShape());
+          }
+        });
+    NDArray ids = arrays.get("input_ids");
+    if (ids == null) {
+      return;
+    }
+    for (String name : List.of("attention_mask", "token_type_ids")) {
+      NDArray a = arrays.get(name);
+      boolean longer = cache != null && name.equals("attention_mask");
+      if (a != null
+          && (longer
+              ? a.getShape().get(0) != ids.getShape().get(0)
+              : !a.getShape().equals(ids.getShape()))) {
+        throw new IllegalArgumentException(
+            name + "\nexpected: " + ids.getShape() + "\nfound: " + a.getShape());
+      }
+    }
   }
 
   /** Arrays of a padded batch of tokens, in the order a model takes them. */
@@ -54,7 +91,8 @@ public record Inputs(NDArray ids, NDArray mask, NDArray types) {
         array(manager, batch.typeIds()));
   }
 
-  private static NDArray array(NDManager manager, long[][] rows) {
+  /** An int64 array {@code [rows, width]}. */
+  public static NDArray array(NDManager manager, long[][] rows) {
     int width = rows.length == 0 ? 0 : rows[0].length;
     return Buffers.create(
         manager,
@@ -69,30 +107,48 @@ public record Inputs(NDArray ids, NDArray mask, NDArray types) {
         });
   }
 
+  /** The input of that name, or null if it was left out. */
+  @Nullable NDArray get(String name) {
+    return arrays.get(name);
+  }
+
+  /** The input of that name, which this model cannot do without. */
+  NDArray require(String name) {
+    NDArray a = arrays.get(name);
+    if (a == null) {
+      throw new IllegalArgumentException(
+          name + "\nexpected: this input\nfound: only " + arrays.keySet());
+    }
+    return a;
+  }
+
+  /** {@code input_ids}. */
+  public NDArray ids() {
+    return require("input_ids");
+  }
+
+  /** {@code attention_mask}, or null where nothing is padding. */
+  public @Nullable NDArray mask() {
+    return get("attention_mask");
+  }
+
+  /** The keys and values of earlier tokens, or null. */
+  @Nullable KvCache cache() {
+    return cache;
+  }
+
+  /** Whether scores are wanted for the last row of every text only. */
+  boolean lastOnly() {
+    return lastOnly;
+  }
+
   /** Tokens per text. */
   long length() {
-    return ids.getShape().get(1);
+    return ids().getShape().get(1);
   }
 
-  /**
-   * {@code [batch, 1, 1, length]}: 0 where there is a token, a large negative number at padding.
-   */
-  NDArray paddingBias() {
-    long b = ids.getShape().get(0);
-    NDArray absent = mask.eq(0).toType(DataType.FLOAT32, false);
-    return Scalars.mul(absent, -Float.MAX_VALUE).reshape(b, 1, 1, length());
-  }
-
-  /**
-   * {@code [batch, 1, length, length]}: 0 where a position may look (itself and earlier tokens), a
-   * large negative number elsewhere.
-   */
-  NDArray causalBias() {
-    long b = ids.getShape().get(0);
-    NDManager m = ids.getManager();
-    NDArray at = m.arange(0, (int) length(), 1, DataType.INT64);
-    NDArray later = at.reshape(1, 1, 1, length()).gt(at.reshape(1, 1, length(), 1));
-    NDArray hidden = later.logicalOr(mask.eq(0).reshape(b, 1, 1, length()));
-    return Scalars.mul(hidden.toType(DataType.FLOAT32, false), -Float.MAX_VALUE);
+  /** The rows that a stack of layers works on. */
+  Sequence sequence(Pass pass) {
+    return Sequence.of(pass, ids(), mask(), get("position_ids"), cache);
   }
 }

@@ -2,72 +2,105 @@ package org.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.index.NDIndex;
-import ai.djl.ndarray.types.DataType;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.peft4j.nn.Embedding;
 import org.peft4j.nn.Group;
+import org.peft4j.nn.Heads;
 import org.peft4j.nn.Layer;
 import org.peft4j.nn.Projection;
 import org.peft4j.nn.RmsNorm;
+import org.peft4j.nn.Rotary;
+import org.peft4j.nn.Sequence;
+import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.Frozen;
+import org.peft4j.spi.KeysValues;
 import org.peft4j.spi.Pass;
-import org.peft4j.tensor.Attention;
+import org.peft4j.spi.Place;
+import org.peft4j.spi.Sublayer;
 
 /**
  * Llama (Touvron et al., arXiv 2302.13971) as {@code transformers} computes it: layers of causal
  * attention with rotary positions (grouped keys and values) and a gated feed-forward part, each
- * behind an RMS norm.
+ * behind an RMS norm. Mistral and Qwen are made of the same parts with other {@link Traits}.
  */
 final class Llama extends Body {
+  static final List<String> INPUTS = List.of("input_ids", "attention_mask");
+  static final List<String> USUAL_TARGETS = List.of("q", "v");
+
   static final Architecture ARCHITECTURE =
       new Architecture(
           "llama",
           "model",
-          List.of("input_ids", "attention_mask"),
-          List.of("q", "v"),
-          (config, pooled) -> new Llama(config));
+          INPUTS,
+          USUAL_TARGETS,
+          (config, pooled) -> {
+            boolean bias = config.flag("attention_bias", false);
+            return new Llama(config, new Traits(bias, bias, false, layer -> 0));
+          });
+
+  /**
+   * What tells the members of the family apart.
+   *
+   * @param inputBias whether q, k and v have biases
+   * @param outputBias whether o has one
+   * @param normalizedHeads whether every head of q and k passes an RMS norm of its own
+   * @param window how many tokens a layer sees, by its number; 0 for all
+   */
+  record Traits(
+      boolean inputBias,
+      boolean outputBias,
+      boolean normalizedHeads,
+      java.util.function.IntUnaryOperator window) {}
 
   private final int hidden;
   private final Embedding words;
   private final List<DecoderLayer> layers = new ArrayList<>();
   private final RmsNorm norm;
-  private final int headSize;
-  private final double base;
+  private final RotaryScaling rotary;
 
-  private Llama(Config config) {
+  Llama(Config config, Traits traits) {
     hidden = config.size("hidden_size");
-    int heads = config.size("num_attention_heads");
-    headSize = config.sizeOr(hidden / heads, "head_dim");
-    Config rope = config.object("rope_parameters");
-    base = rope == null ? config.number("rope_theta", 10000) : rope.number("rope_theta", 10000);
-    Config scaling = rope == null ? config.object("rope_scaling") : rope;
-    String type =
-        scaling == null ? "default" : scaling.text("rope_type", scaling.text("type", "default"));
-    if (!type.equals("default")) {
-      throw new IllegalArgumentException(
-          config.source() + ": rope scaling\nexpected: none (default)\nfound: " + type);
-    }
+    int headSize = config.sizeOr(hidden / config.size("num_attention_heads"), "head_dim");
+    rotary = RotaryScaling.of(config, headSize);
     words =
         addChildBlock("embed_tokens", new Embedding(config.size("vocab_size"), hidden, "embed"));
     Group stack = addChildBlock("layers", new Group());
     for (int i = 0; i < config.size("num_hidden_layers"); i++) {
-      layers.add(stack.child(String.valueOf(i), new DecoderLayer(config, i, headSize)));
+      layers.add(stack.child(String.valueOf(i), new DecoderLayer(config, traits, i, headSize)));
     }
     norm = addChildBlock("norm", new RmsNorm(hidden, config.number("rms_norm_eps", 1e-6)));
   }
 
   @Override
   public NDArray encode(Pass pass, Inputs in) {
-    NDArray x = words.apply(pass, in.ids());
-    Rotary rotary = Rotary.of(in.ids().getManager(), in.length(), headSize, base);
-    NDArray bias = in.causalBias();
+    Sequence sequence = in.sequence(pass);
+    NDArray x = pass.embeddings(sequence.context(), words.apply(pass, in.ids()));
+    double[] frequencies = rotary.frequencies(rotary.dynamic() ? sequence.keys() : 0);
+    Rotary turns = Rotary.of(sequence.positions(), frequencies, rotary.factor());
+    Biases biases = new Biases(sequence);
     for (DecoderLayer layer : layers) {
-      x = layer.apply(pass, x, bias, rotary);
+      x = layer.apply(pass, sequence, x, biases.of(layer.window), turns);
     }
     return norm.apply(pass, x);
+  }
+
+  /** The biases of a pass, made once per width of the window. */
+  private static final class Biases {
+    private final Sequence sequence;
+    private final java.util.Map<Integer, java.util.Optional<NDArray>> made =
+        new java.util.HashMap<>();
+
+    Biases(Sequence sequence) {
+      this.sequence = sequence;
+    }
+
+    @Nullable NDArray of(int window) {
+      return made.computeIfAbsent(
+              window, w -> java.util.Optional.ofNullable(sequence.causalBias(w)))
+          .orElse(null);
+    }
   }
 
   @Override
@@ -80,67 +113,60 @@ final class Llama extends Body {
     return words.frozen();
   }
 
-  /**
-   * Cosines and sines {@code [length, head size]} of the angles by which positions turn pairs of
-   * features (arXiv 2104.09864).
-   */
-  private record Rotary(NDArray cos, NDArray sin) {
-    static Rotary of(NDManager m, long length, int size, double base) {
-      float[] frequency = new float[size];
-      for (int i = 0; i < size; i++) {
-        frequency[i] = (float) (1 / Math.pow(base, 2.0 * (i % (size / 2)) / size));
-      }
-      NDArray at =
-          m.arange(0, (int) length, 1, DataType.INT64)
-              .toType(DataType.FLOAT32, false)
-              .reshape(length, 1);
-      NDArray angle = at.mul(m.create(frequency).reshape(1, size));
-      return new Rotary(angle.cos(), angle.sin());
-    }
-
-    NDArray turn(NDArray x) {
-      long half = x.getShape().get(3) / 2;
-      NDArray first = x.get(new NDIndex("..., :" + half));
-      NDArray second = x.get(new NDIndex("..., " + half + ":"));
-      return x.mul(cos).add(second.neg().concat(first, -1).mul(sin));
-    }
+  @Override
+  public Anatomy anatomy() {
+    List<String> paths = layers.stream().map(l -> l.at.path()).toList();
+    Heads h = layers.get(0).heads;
+    return new Anatomy(
+        hidden, layers.size(), h.heads(), h.groups(), h.size(), 1, words.frozen(), paths);
   }
 
   private static final class DecoderLayer extends Layer {
-    private final int heads;
-    private final int groups;
-    private final int size;
+    private final Place at;
+    private final Heads heads;
+    private final int window;
     private final RmsNorm attentionNorm;
     private final Projection query;
     private final Projection key;
     private final Projection value;
     private final Projection attended;
+    private final @Nullable RmsNorm queryNorm;
+    private final @Nullable RmsNorm keyNorm;
     private final RmsNorm outputNorm;
     private final Projection gate;
     private final Projection up;
     private final Projection down;
     private final ActivationFunction activation;
-    private final double attentionDropout;
-    private final String name;
 
-    DecoderLayer(Config config, int index, int headSize) {
-      name = "layers." + index;
+    DecoderLayer(Config config, Traits traits, int index, int size) {
+      at = new Place("layers." + index, index, Place.Part.LAYER);
+      window = traits.window.applyAsInt(index);
       int hidden = config.size("hidden_size");
       int inner = config.size("intermediate_size");
       double epsilon = config.number("rms_norm_eps", 1e-6);
-      heads = config.size("num_attention_heads");
-      groups = config.sizeOr(heads, "num_key_value_heads");
-      config.requireMultiple("num_attention_heads", heads, "num_key_value_heads", groups);
-      size = headSize;
-      boolean bias = config.flag("attention_bias", false);
+      int n = config.size("num_attention_heads");
+      int groups = config.sizeOr(n, "num_key_value_heads");
+      config.requireMultiple("num_attention_heads", n, "num_key_value_heads", groups);
+      heads =
+          new Heads(
+              at.at(Place.Part.SELF_ATTENTION),
+              n,
+              groups,
+              size,
+              config.probability("attention_dropout", 0));
       boolean mlpBias = config.flag("mlp_bias", false);
-      attentionDropout = config.probability("attention_dropout", 0);
       activation = ActivationFunction.of(config.text("hidden_act", "silu"), config.source());
       Group attention = addChildBlock("self_attn", new Group());
-      query = attention.child("q_proj", new Projection(hidden, (long) heads * size, bias, "q"));
+      boolean bias = traits.inputBias;
+      query = attention.child("q_proj", new Projection(hidden, (long) n * size, bias, "q"));
       key = attention.child("k_proj", new Projection(hidden, (long) groups * size, bias, "k"));
       value = attention.child("v_proj", new Projection(hidden, (long) groups * size, bias, "v"));
-      attended = attention.child("o_proj", new Projection((long) heads * size, hidden, bias, "o"));
+      attended =
+          attention.child(
+              "o_proj", new Projection((long) n * size, hidden, traits.outputBias, "o"));
+      boolean normalized = traits.normalizedHeads;
+      queryNorm = normalized ? attention.child("q_norm", new RmsNorm(size, epsilon)) : null;
+      keyNorm = normalized ? attention.child("k_norm", new RmsNorm(size, epsilon)) : null;
       Group feed = addChildBlock("mlp", new Group());
       gate = feed.child("gate_proj", new Projection(hidden, inner, mlpBias, "gate"));
       up = feed.child("up_proj", new Projection(hidden, inner, mlpBias, "up"));
@@ -149,35 +175,28 @@ final class Llama extends Body {
       outputNorm = addChildBlock("post_attention_layernorm", new RmsNorm(hidden, epsilon));
     }
 
-    /** x {@code [B, T, hidden]}, bias {@code [B, 1, T, T]}. */
-    NDArray apply(Pass pass, NDArray x, NDArray bias, Rotary rotary) {
+    /** x {@code [B, T, hidden]}, bias {@code [B, 1, T, keys]} or null. */
+    NDArray apply(Pass pass, Sequence sequence, NDArray x, @Nullable NDArray bias, Rotary rotary) {
       NDArray h = attentionNorm.apply(pass, x);
-      NDArray q = rotary.turn(split(query.apply(pass, h), heads));
-      NDArray k = shared(rotary.turn(split(key.apply(pass, h), groups)));
-      NDArray v = shared(split(value.apply(pass, h), groups));
-      NDArray context;
-      if (pass.training() && attentionDropout > 0) {
-        context =
-            pass.dropout(name + ".self_attn", attentionDropout, Attention.weights(q, k, bias))
-                .matMul(v);
-      } else {
-        context = Attention.of(q, k, v, bias);
+      NDArray q = heads.queries(query.apply(pass, h));
+      NDArray k = heads.keys(key.apply(pass, h));
+      NDArray v = heads.keys(value.apply(pass, h));
+      if (queryNorm != null && keyNorm != null) {
+        q = queryNorm.apply(pass, q);
+        k = keyNorm.apply(pass, k);
       }
-      long b = x.getShape().get(0);
-      long t = x.getShape().get(1);
-      NDArray joined = context.transpose(0, 2, 1, 3).reshape(b, t, (long) heads * size);
-      NDArray y = x.add(attended.apply(pass, joined));
+      KeysValues kv = new KeysValues(rotary.turn(k), v);
+      NDArray joined = heads.attend(pass, sequence, rotary.turn(q), kv, bias);
+      NDArray y =
+          pass.sublayer(
+              sequence.context(),
+              at.at(Place.Part.SELF_ATTENTION),
+              new Sublayer(attended.apply(pass, joined), x));
       NDArray g = outputNorm.apply(pass, y);
-      return y.add(down.apply(pass, activation.apply(gate.apply(pass, g)).mul(up.apply(pass, g))));
-    }
-
-    private NDArray split(NDArray x, int n) {
-      return x.reshape(x.getShape().get(0), x.getShape().get(1), n, size).transpose(0, 2, 1, 3);
-    }
-
-    /** Keys or values of a group repeated for each head that shares them. */
-    private NDArray shared(NDArray x) {
-      return groups == heads ? x : x.repeat(1, heads / groups);
+      NDArray f = down.apply(pass, activation.apply(gate.apply(pass, g)).mul(up.apply(pass, g)));
+      NDArray z =
+          pass.sublayer(sequence.context(), at.at(Place.Part.FEED_FORWARD), new Sublayer(f, y));
+      return pass.layer(sequence.context(), at, z);
     }
 
     @Override

@@ -143,7 +143,7 @@ public final class Loader {
                 dropout);
           }
         };
-    return new Network(body, head, architecture.prefix());
+    return new Network(body, head, architecture);
   }
 
   /** The configuration to write for a model, from which {@link #directory} makes the same one. */

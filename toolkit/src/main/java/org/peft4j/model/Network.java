@@ -4,22 +4,36 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.training.ParameterStore;
+import ai.djl.util.PairList;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.nn.KvCache;
 import org.peft4j.nn.Layer;
 import org.peft4j.spi.Pass;
 import org.peft4j.tensor.Scope;
 
 /** A body with or without a head, named as Hugging Face names the two together. */
-final class Network extends Layer {
+public final class Network extends Layer {
   private final Body body;
+
+  /** Key of a {@link KvCache} among the parameters of {@code forward}. */
+  public static final String CACHE = "cache";
+
+  /** Key of a Boolean: whether only the last row of every text is to be scored. */
+  public static final String LAST_ONLY = "last_only";
+
   private final @Nullable Head head;
+  private final List<String> inputs;
 
   /**
    * The body is called {@code prefix} beside a head with modules of its own or a task, and nothing
    * otherwise.
    */
-  Network(Body body, @Nullable Head head, String prefix) {
+  Network(Body body, @Nullable Head head, Architecture architecture) {
+    String prefix = architecture.prefix();
+    inputs = inputs(architecture);
     this.body = addChildBlock(head == null || head.task() == Task.FEATURES ? "" : prefix, body);
     this.head = head == null ? null : addChildBlock("", head);
   }
@@ -40,22 +54,41 @@ final class Network extends Layer {
     return head != null ? List.of(head.outputName()) : List.of("last_hidden_state");
   }
 
+  /** The architecture's own inputs, and positions for those who want other ones. */
+  private static List<String> inputs(Architecture architecture) {
+    List<String> all = new ArrayList<>(architecture.inputs());
+    all.add("position_ids");
+    return List.copyOf(all);
+  }
+
   @Override
-  protected NDList compute(Pass pass, NDList inputs) {
-    if (!(inputs.head() instanceof PtNDArray)) {
-      return run(pass, inputs); // traced: the tracer owns what is made
+  protected NDList compute(Pass pass, NDList list) {
+    return run(pass, Inputs.of(inputs, list, null, false));
+  }
+
+  @Override
+  protected NDList forwardInternal(
+      ParameterStore store,
+      NDList list,
+      boolean training,
+      @Nullable PairList<String, Object> params) {
+    Pass pass = Pass.of(store, training);
+    KvCache cache = params == null ? null : (KvCache) params.get(CACHE);
+    boolean last = params != null && Boolean.TRUE.equals(params.get(LAST_ONLY));
+    Inputs in = Inputs.of(inputs, list, cache, last);
+    if (!(list.head() instanceof PtNDArray)) {
+      return run(pass, in); // traced: the tracer owns what is made
     }
     try (Scope scope = Scope.open()) {
-      NDList out = run(pass, inputs);
+      NDList out = run(pass, in);
       for (NDArray a : out) {
-        scope.keep(a).attach(inputs.head().getManager());
+        scope.keep(a).attach(list.head().getManager());
       }
       return out;
     }
   }
 
-  private NDList run(Pass pass, NDList inputs) {
-    Inputs in = Inputs.of(inputs);
+  private NDList run(Pass pass, Inputs in) {
     NDArray hidden = body.encode(pass, in);
     if (head != null) {
       return new NDList(head.apply(pass, body, in, hidden));

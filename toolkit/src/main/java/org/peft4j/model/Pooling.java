@@ -2,6 +2,7 @@ package org.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import java.util.Locale;
 import org.peft4j.spi.Pass;
 
@@ -18,7 +19,13 @@ public enum Pooling {
   NDArray apply(Pass pass, Body body, Inputs in, NDArray hidden) {
     return switch (this) {
       case MEAN -> {
-        NDArray mask = in.mask().toType(DataType.FLOAT32, false).expandDims(2);
+        NDArray given = in.mask() == null ? in.ids().onesLike() : in.mask();
+        NDArray mask = given.toType(DataType.FLOAT32, false).expandDims(2);
+        long virtual = pass.promptTokens();
+        if (virtual > 0) {
+          Shape front = new Shape(given.getShape().get(0), virtual, 1);
+          mask = given.getManager().ones(front, DataType.FLOAT32).concat(mask, 1);
+        }
         NDArray sum = hidden.mul(mask).sum(new int[] {1});
         yield sum.div(
             mask.sum(new int[] {1})

@@ -176,7 +176,7 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
         new ClassificationHead(ours.body().hiddenSize(), labels.size(), pooling, dropout);
     Arena own = new Arena();
     Weights.fill(head, own.manager(), Seed.of(seed).at("head"));
-    Network next = new Network(ours.body(), head, facts.architecture().prefix());
+    Network next = new Network(ours.body(), head, facts.architecture());
     Facts f =
         new Facts(
             name(),

@@ -47,6 +47,43 @@ public abstract class Pass extends ParameterStore {
   /** Randomness of this pass (already at the seed and the step). */
   public abstract Seed seed();
 
+  // ---- where hooks act; a pass without them leaves everything as it is
+
+  /** Number of virtual tokens that {@link #embeddings} puts in front of a text. */
+  public int promptTokens() {
+    return 0;
+  }
+
+  /** Number of virtual tokens that {@link #keysValues} puts in front of a text's own. */
+  public int prefixTokens() {
+    return 0;
+  }
+
+  /** Token embeddings {@code [batch, length, hidden]}, virtual tokens included. */
+  public NDArray embeddings(Context context, NDArray x) {
+    return x;
+  }
+
+  /** Keys and values of one layer, virtual tokens included. */
+  public KeysValues keysValues(Context context, Place at, KeysValues kv) {
+    return kv;
+  }
+
+  /** One attention, {@code [B, H, T, d]}. */
+  public NDArray attention(Context context, Place at, Attending a) {
+    return a.attend();
+  }
+
+  /** What the model goes on with after a sublayer. */
+  public NDArray sublayer(Context context, Place at, Sublayer s) {
+    return s.sum();
+  }
+
+  /** What the model goes on with after a layer. */
+  public NDArray layer(Context context, Place at, NDArray h) {
+    return h;
+  }
+
   /** x with some elements zeroed and the others scaled up, in training; else x itself. */
   public final NDArray dropout(String site, double p, NDArray x) {
     if (!training || p == 0) {

@@ -47,6 +47,9 @@ final class TorchScript {
           Svd.SCRIPT,
           Qr.SCRIPT,
           Attention.SCRIPT,
+          Attention.UNBIASED_SCRIPT,
+          RotaryEmbedding.SCRIPT,
+          CacheWrite.SCRIPT,
           AdamWStep.SCRIPT,
           RootMeanSquare.SCRIPT,
           CrossEntropy.SCRIPT

@@ -1,0 +1,184 @@
+package org.peft4j.model;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Frequencies of rotary positions, plain or stretched beyond the trained length, as {@code
+ * rope_parameters} (or {@code rope_theta} with {@code rope_scaling}) of a configuration asks for.
+ * The plain frequency of pair i of d/2 is {@code theta^(-2 i / d)}.
+ */
+abstract class RotaryScaling {
+  /** Frequencies {@code [size / 2]} for texts whose last position is below {@code length}. */
+  abstract double[] frequencies(long length);
+
+  /** What cosines and sines are multiplied by. */
+  double factor() {
+    return 1;
+  }
+
+  /** Whether the frequencies depend on the length of a text. */
+  boolean dynamic() {
+    return false;
+  }
+
+  /**
+   * Reads the configuration.
+   *
+   * @param size width of a head
+   */
+  static RotaryScaling of(Config config, int size) {
+    Config both = config.object("rope_parameters");
+    Config scaling = both != null ? both : config.object("rope_scaling");
+    double theta =
+        both != null && both.values().get("rope_theta") != null
+            ? both.number("rope_theta", 10000)
+            : config.number("rope_theta", 10000);
+    String type =
+        scaling == null ? "default" : scaling.text("rope_type", scaling.text("type", "default"));
+    double[] plain = plain(theta, size);
+    if (scaling == null || type.equals("default")) {
+      return fixed(plain, 1);
+    }
+    return switch (type) {
+      case "linear" -> fixed(divided(plain, positive(scaling, "factor")), 1);
+      case "dynamic" -> new Dynamic(theta, size, positive(scaling, "factor"), longest(config));
+      case "llama3" -> fixed(llama3(plain, scaling, config), 1);
+      case "yarn" -> yarn(plain, theta, size, scaling, config);
+      default ->
+          throw new IllegalArgumentException(
+              config.source()
+                  + ": rope scaling\nexpected: default, linear, dynamic, llama3 or yarn\nfound: "
+                  + type);
+    };
+  }
+
+  private static double longest(Config config) {
+    return config.size("max_position_embeddings");
+  }
+
+  private static double positive(Config c, String key) {
+    double v = c.number(key, Double.NaN);
+    if (!(v > 0)) {
+      throw new IllegalArgumentException(
+          c.source() + ": " + key + "\nexpected: a number above 0\nfound: " + c.values().get(key));
+    }
+    return v;
+  }
+
+  private static double[] plain(double theta, int size) {
+    double[] f = new double[size / 2];
+    for (int i = 0; i < f.length; i++) {
+      f[i] = Math.pow(theta, -2.0 * i / size);
+    }
+    return f;
+  }
+
+  private static double[] divided(double[] f, double by) {
+    double[] out = f.clone();
+    for (int i = 0; i < out.length; i++) {
+      out[i] /= by;
+    }
+    return out;
+  }
+
+  private static RotaryScaling fixed(double[] frequencies, double factor) {
+    return new RotaryScaling() {
+      @Override
+      double[] frequencies(long length) {
+        return frequencies;
+      }
+
+      @Override
+      double factor() {
+        return factor;
+      }
+    };
+  }
+
+  /** Beyond the trained length theta grows with the text ("NTK-aware"). */
+  private static final class Dynamic extends RotaryScaling {
+    private final double theta;
+    private final int size;
+    private final double stretch;
+    private final double trained;
+
+    Dynamic(double theta, int size, double stretch, double trained) {
+      this.theta = theta;
+      this.size = size;
+      this.stretch = stretch;
+      this.trained = trained;
+    }
+
+    @Override
+    double[] frequencies(long length) {
+      double reach = Math.max(length, trained);
+      double grown =
+          theta * Math.pow(stretch * reach / trained - (stretch - 1), size / (size - 2.0));
+      return plain(grown, size);
+    }
+
+    @Override
+    boolean dynamic() {
+      return true;
+    }
+  }
+
+  /** Slow pairs are stretched, fast ones kept, with a smooth passage between (Llama 3.1). */
+  private static double[] llama3(double[] plain, Config scaling, Config config) {
+    double factor = positive(scaling, "factor");
+    double low = positive(scaling, "low_freq_factor");
+    double high = positive(scaling, "high_freq_factor");
+    double trained = scaling.number("original_max_position_embeddings", longest(config));
+    double[] out = plain.clone();
+    for (int i = 0; i < out.length; i++) {
+      double wave = 2 * Math.PI / plain[i];
+      if (wave > trained / low) {
+        out[i] = plain[i] / factor;
+      } else if (wave >= trained / high) {
+        double smooth = (trained / wave - low) / (high - low);
+        out[i] = (1 - smooth) * plain[i] / factor + smooth * plain[i];
+      }
+    }
+    return out;
+  }
+
+  /** YaRN (arXiv 2309.00071): pairs that turn often keep their frequency, others are stretched. */
+  private static RotaryScaling yarn(
+      double[] plain, double theta, int size, Config scaling, Config config) {
+    double factor = positive(scaling, "factor");
+    double trained = scaling.number("original_max_position_embeddings", longest(config));
+    boolean whole = scaling.flag("truncate", true);
+    double low = pair(scaling.number("beta_fast", 32), size, theta, trained);
+    double high = pair(scaling.number("beta_slow", 1), size, theta, trained);
+    low = Math.max(whole ? Math.floor(low) : low, 0);
+    high = Math.min(whole ? Math.ceil(high) : high, size - 1.0);
+    double width = high == low ? 0.001 : high - low;
+    double[] out = plain.clone();
+    for (int i = 0; i < out.length; i++) {
+      double stretched = Math.min(1, Math.max(0, (i - low) / width));
+      out[i] = plain[i] / factor * stretched + plain[i] * (1 - stretched);
+    }
+    return fixed(out, attentionFactor(scaling, factor));
+  }
+
+  private static double attentionFactor(Config scaling, double factor) {
+    @Nullable Object given = scaling.values().get("attention_factor");
+    if (given != null) {
+      return scaling.number("attention_factor", 1);
+    }
+    double m = scaling.number("mscale", 0);
+    double all = scaling.number("mscale_all_dim", 0);
+    return m != 0 && all != 0
+        ? sharpness(factor, m) / sharpness(factor, all)
+        : sharpness(factor, 1);
+  }
+
+  private static double sharpness(double factor, double m) {
+    return factor <= 1 ? 1 : 0.1 * m * Math.log(factor) + 1;
+  }
+
+  /** The pair, as a real number, that turns {@code turns} times within the trained length. */
+  private static double pair(double turns, int size, double theta, double trained) {
+    return size * Math.log(trained / (turns * 2 * Math.PI)) / (2 * Math.log(theta));
+  }
+}

@@ -1,0 +1,82 @@
+package org.peft4j.nn;
+
+import ai.djl.ndarray.NDArray;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.spi.Attending;
+import org.peft4j.spi.KeysValues;
+import org.peft4j.spi.Pass;
+import org.peft4j.spi.Place;
+
+/**
+ * What lies between the projections of an attention layer: heads split and joined, earlier keys and
+ * values, what hooks add, groups of heads that share keys and values.
+ *
+ * @param heads number of query heads
+ * @param groups number of key and value heads, a divisor of {@code heads}
+ * @param size width of one head
+ * @param dropout probability on the attention weights in training
+ * @param scale what products of queries and keys are multiplied by
+ */
+public record Heads(Place at, int heads, int groups, int size, double dropout, double scale) {
+  /** With the usual scale, {@code 1 / sqrt(size)}. */
+  public Heads(Place at, int heads, int groups, int size, double dropout) {
+    this(at, heads, groups, size, dropout, 1 / Math.sqrt(size));
+  }
+
+  /** {@code [B, T, heads size]} to {@code [B, heads, T, size]}. */
+  public NDArray queries(NDArray x) {
+    return split(x, heads);
+  }
+
+  /** {@code [B, T, groups size]} to {@code [B, groups, T, size]}. */
+  public NDArray keys(NDArray x) {
+    return split(x, groups);
+  }
+
+  private NDArray split(NDArray x, int n) {
+    return x.reshape(x.getShape().get(0), x.getShape().get(1), n, size).transpose(0, 2, 1, 3);
+  }
+
+  /**
+   * Attention of the new rows to all so far.
+   *
+   * @param q {@code [B, heads, T, size]}
+   * @param kv those of the new rows, {@code [B, groups, T, size]}
+   * @param bias broadcastable to {@code [B, heads, T, keys]}, or null
+   * @return {@code [B, T, heads size]}
+   */
+  public NDArray attend(
+      Pass pass, Sequence sequence, NDArray q, KeysValues kv, @Nullable NDArray bias) {
+    KeysValues all = sequence.context().start() ? pass.keysValues(sequence.context(), at, kv) : kv;
+    KvCache cache = sequence.cache();
+    return attendTo(pass, sequence, q, cache == null ? all : cache.append(at.layer(), all), bias);
+  }
+
+  /** Attention of the new rows to exactly these keys and values. */
+  public NDArray attendTo(
+      Pass pass, Sequence sequence, NDArray q, KeysValues kv, @Nullable NDArray bias) {
+    long b = q.getShape().get(0);
+    long t = q.getShape().get(2);
+    UnaryOperator<NDArray> drop =
+        pass.training() && dropout > 0 ? w -> pass.dropout(name(), dropout, w) : null;
+    if (t == 1 && groups < heads && sequence.cache() != null && drop == null) {
+      // the heads of a group stand as rows of one head: no key is copied
+      NDArray grouped = q.reshape(b, groups, heads / groups, size);
+      Attending a = new Attending(grouped, kv.keys(), kv.values(), bias, scale, null);
+      return pass.attention(sequence.context(), at, a).reshape(b, 1, (long) heads * size);
+    }
+    Attending a = new Attending(q, shared(kv.keys()), shared(kv.values()), bias, scale, drop);
+    NDArray y = pass.attention(sequence.context(), at, a);
+    return y.transpose(0, 2, 1, 3).reshape(b, t, (long) heads * size);
+  }
+
+  private String name() {
+    return at.path() + "." + at.part();
+  }
+
+  /** Keys or values of a group repeated for each head that shares them. */
+  private NDArray shared(NDArray x) {
+    return groups == heads ? x : x.repeat(1, heads / groups);
+  }
+}

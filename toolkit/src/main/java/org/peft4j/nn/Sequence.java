@@ -1,0 +1,161 @@
+package org.peft4j.nn;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.spi.Context;
+import org.peft4j.spi.Pass;
+import org.peft4j.tensor.Scalars;
+
+/**
+ * The rows that a stack of layers works on, with what came before them: new tokens, virtual tokens
+ * of adapters in front of a text's start, keys that a {@link KvCache} holds. Masks and positions
+ * are derived here, once for every model.
+ */
+public final class Sequence {
+  private final Context context;
+  private final @Nullable KvCache cache;
+  private final @Nullable NDArray mask;
+  private final @Nullable NDArray givenPositions;
+  private final long length;
+  private final long offset;
+
+  private Sequence(
+      Context context,
+      @Nullable KvCache cache,
+      @Nullable NDArray mask,
+      @Nullable NDArray positions,
+      long length,
+      long offset) {
+    this.context = context;
+    this.cache = cache;
+    this.mask = mask;
+    this.givenPositions = positions;
+    this.length = length;
+    this.offset = offset;
+  }
+
+  /**
+   * What {@code pass} makes of new tokens.
+   *
+   * @param ids int64 {@code [batch, length]}
+   * @param mask 1 at tokens, 0 at padding, {@code [batch, earlier + length]} without virtual
+   *     tokens; null where there is no padding
+   * @param positions int64 {@code [batch, length]}; null to count from the start of every row, or,
+   *     with a cache, to count what the mask leaves
+   */
+  public static Sequence of(
+      Pass pass,
+      NDArray ids,
+      @Nullable NDArray mask,
+      @Nullable NDArray positions,
+      @Nullable KvCache cache) {
+    long past = cache == null ? 0 : cache.length();
+    Context context = new Context(ids, mask, past);
+    int virtual = pass.promptTokens() + pass.prefixTokens();
+    long tokens = ids.getShape().get(1);
+    long length = past == 0 ? tokens + pass.promptTokens() : tokens;
+    long offset = past == 0 ? pass.prefixTokens() : past;
+    NDArray whole = mask;
+    if (mask != null && virtual > 0) {
+      Shape front = new Shape(ids.getShape().get(0), virtual);
+      whole = mask.getManager().ones(front, mask.getDataType()).concat(mask, 1);
+    }
+    if (mask != null && whole != null && past > 0 && whole.getShape().get(1) != offset + length) {
+      throw new IllegalArgumentException(
+          "attention_mask\nexpected: a column for each of the "
+              + (offset + length - virtual)
+              + " tokens so far\nfound: "
+              + mask.getShape());
+    }
+    return new Sequence(context, cache, whole, positions, length, offset);
+  }
+
+  public Context context() {
+    return context;
+  }
+
+  public @Nullable KvCache cache() {
+    return cache;
+  }
+
+  /** Number of rows: new tokens, and virtual ones at the start. */
+  public long length() {
+    return length;
+  }
+
+  /** Number of keys that the rows look at. */
+  public long keys() {
+    return offset + length;
+  }
+
+  /** Number of rows times texts. */
+  public long batch() {
+    return context.ids().getShape().get(0);
+  }
+
+  private NDManager manager() {
+    return context.ids().getManager();
+  }
+
+  private NDArray range(long from, long to) {
+    return manager().arange((int) from, (int) to, 1, DataType.INT64);
+  }
+
+  /**
+   * Position of every row, int64 {@code [length]} where all texts have the same, else {@code
+   * [batch, length]}.
+   */
+  public NDArray positions() {
+    if (givenPositions != null) {
+      return givenPositions;
+    }
+    if (cache != null && mask != null) {
+      NDArray counted = mask.toType(DataType.INT64, false).cumSum(1).sub(1);
+      NDArray kept = counted.maximum(counted.zerosLike());
+      return kept.get(":, {}:", offset);
+    }
+    return offset == 0 ? range(0, length) : range(offset, offset + length);
+  }
+
+  /** {@code [batch, 1, 1, keys]}: 0 at tokens, a large negative number at padding; null if none. */
+  public @Nullable NDArray paddingBias() {
+    if (mask == null) {
+      return null;
+    }
+    NDArray absent = mask.eq(0).toType(DataType.FLOAT32, false);
+    return Scalars.mul(absent, -Float.MAX_VALUE).reshape(batch(), 1, 1, keys());
+  }
+
+  /**
+   * {@code [batch or 1, 1, length, keys]}: 0 where a row may look (itself and what came before it),
+   * a large negative number elsewhere; null where a row may look everywhere.
+   */
+  public @Nullable NDArray causalBias() {
+    return causalBias(0);
+  }
+
+  /**
+   * Like {@link #causalBias()}, where a row sees at most the last {@code window} keys, itself
+   * included; 0 for all. Virtual tokens in front lie in the window as other tokens do.
+   */
+  public @Nullable NDArray causalBias(int window) {
+    boolean wide = window == 0 || (cache != null && keys() <= window);
+    if (mask == null && wide && length == 1 && cache != null) {
+      return null;
+    }
+    NDArray row = offset == 0 ? range(0, length) : range(offset, offset + length);
+    NDArray at = row.reshape(1, 1, length, 1);
+    NDArray key = range(0, keys()).reshape(1, 1, 1, keys());
+    NDArray hidden = key.gt(at);
+    if (!wide) {
+      hidden = hidden.logicalOr(key.lte(at.sub(window)));
+    }
+    if (mask != null) {
+      hidden = hidden.logicalOr(mask.eq(0).reshape(batch(), 1, 1, keys()));
+    }
+    return Scalars.mul(hidden.toType(DataType.FLOAT32, false), -Float.MAX_VALUE);
+  }
+}

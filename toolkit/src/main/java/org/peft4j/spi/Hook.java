@@ -1,0 +1,93 @@
+package org.peft4j.spi;
+
+import ai.djl.ndarray.NDArray;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A method that acts on what flows through a model rather than on its weights: {@code h' = g(h,
+ * theta)} at a closed set of places. Models call every place once per kind, so a new hook changes
+ * no model. It is a {@link Reparam} of no site; a method that does both overrides both.
+ */
+public interface Hook extends Reparam {
+  /**
+   * A hook in one pass.
+   *
+   * @param pass training or not, randomness
+   * @param theta its tensors by name
+   */
+  record View(Context context, Pass pass, Function<String, @Nullable NDArray> theta) {
+    /** The tensor of that name. */
+    public NDArray get(String name) {
+      NDArray value = theta.apply(name);
+      if (value == null) {
+        throw new IllegalArgumentException("no tensor '" + name + "'");
+      }
+      return value;
+    }
+
+    /** x with dropout in training, drawn for {@code where}. */
+    public NDArray dropout(String where, double p, NDArray x) {
+      return pass.dropout(where, p, x);
+    }
+  }
+
+  /** The tensors it has in such a model, by the name that a file has them under. */
+  void declare(Anatomy model, Declaration theta);
+
+  /** Number of virtual tokens that {@link #embeddings} puts in front of a text. */
+  default int promptTokens() {
+    return 0;
+  }
+
+  /** Number of virtual tokens that {@link #keysValues} puts in front of a text's own. */
+  default int prefixTokens() {
+    return 0;
+  }
+
+  /** Token embeddings {@code [batch, length, hidden]} at the start of a text, maybe lengthened. */
+  default NDArray embeddings(View view, NDArray x) {
+    return x;
+  }
+
+  /** Keys and values of one layer at the start of a text, maybe lengthened. */
+  default KeysValues keysValues(View view, Place at, KeysValues kv) {
+    return kv;
+  }
+
+  /** One attention, or null to leave it as it is. */
+  default @Nullable NDArray attention(View view, Place at, Attending a) {
+    return null;
+  }
+
+  /** What the model goes on with after a sublayer, or null to leave it as it is. */
+  default @Nullable NDArray sublayer(View view, Place at, Sublayer s) {
+    return null;
+  }
+
+  /** Hidden states {@code [batch, length, hidden]} after a layer. */
+  default NDArray layer(View view, Place at, NDArray h) {
+    return h;
+  }
+
+  @Override
+  default Set<Kind> kinds() {
+    return Set.of();
+  }
+
+  @Override
+  default void declare(Site site, Declaration theta) {}
+
+  @Override
+  default Map<Site, Reparam> plan(List<Site> sites) {
+    return Map.of();
+  }
+
+  @Override
+  default Weight effective(At at) {
+    return new Weight(at.w0(), at.b0());
+  }
+}
