@@ -3,6 +3,7 @@
 golden_chat.py runs this; the output is toolkit/src/test/resources/text/jinja.json.
 """
 
+import datetime
 import json
 
 from jinja2.exceptions import TemplateError, TemplateSyntaxError
@@ -613,6 +614,11 @@ uni | reverse
 uni | truncate(1, true, '')
 uni.center(7, '-')
 uni | batch(2) | list
+"it's" | wordcount
+uni | wordcount
+l[true]
+s % missing
+none_ | min | attr('x')
 'a\x85b\u2028c\x0bd\x1ce'.splitlines()
 'a\x1fb c'.split()
 '\x1fa\x1f'.strip()
@@ -702,6 +708,11 @@ TEMPLATES = [
 ]
 
 
+TIMES = [datetime.datetime(2026, 3, 5, 7, 8, 9, 60), datetime.datetime(2024, 12, 31, 23, 59, 0)]
+FORMATS = ["%d %b %Y", "%Y-%m-%d", "%A, %B %d, %Y", "%a %e %h %y", "%H:%M:%S", "%I:%M %p", "%j %u %w", "%F %T %R %D",
+           "%-d.%-m.%Y", "%c", "%x %X", "%f", "100%%", "%Z%z", "plain"]
+
+
 def render(template):
     try:
         return {"text": _compile_jinja_template(template).render(**VALUES)}
@@ -718,6 +729,7 @@ def main(out):
     cases = [{"template": t, **render(t)} for t in templates]
     cases = [c for c in cases if " at 0x" not in c.get("text", "")]  # an address, new each time
     with open(out, "w", encoding="utf-8") as file:
-        json.dump({"values": VALUES, "cases": cases}, file, ensure_ascii=True, indent=1)
+        times = [{"time": t.isoformat(), "format": f, "text": t.strftime(f)} for t in TIMES for f in FORMATS]
+        json.dump({"values": VALUES, "cases": cases, "times": times}, file, ensure_ascii=True, indent=1)
         file.write("\n")
     print(f"{len(cases)} lines of the language, {sum('error' in c for c in cases)} of them errors")

@@ -2,6 +2,7 @@ package org.peft4j.text;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,6 +22,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class TokenStream {
   private static final char INCOMPLETE = '\uFFFD'; // what bytes decode to that are no character yet
+
+  private static final Pattern BYTE = Pattern.compile("<0x[0-9A-F]{2}>");
 
   private final Tokenizer tokenizer;
   private final boolean skipSpecialTokens;
@@ -113,7 +116,7 @@ public final class TokenStream {
 
   /** Whether it is a token of SentencePiece for one byte, such as {@code <0xE2>}. */
   private boolean isByte(long id) {
-    return tokenizer.hasToken(id) && tokenizer.token(id).matches("<0x[0-9A-F]{2}>");
+    return tokenizer.hasToken(id) && BYTE.matcher(tokenizer.token(id)).matches();
   }
 
   private boolean isSkipped(long id) {

@@ -158,6 +158,7 @@ final class ListFilters {
   }
 
   private static @Nullable Object attr(@Nullable Object value, String name) {
+    Undefined.refuse(value);
     if (value instanceof Members.Attributes own) {
       return own.attribute(name);
     }

@@ -29,7 +29,7 @@ final class Members {
       if (!(key instanceof List || key instanceof Map) && Maps.has(map, key)) {
         return Maps.get(map, key);
       }
-    } else if (key instanceof Long index
+    } else if (index(key) instanceof Long index
         && (value instanceof List
             || value instanceof Tuple
             || value instanceof String
@@ -46,6 +46,10 @@ final class Members {
       }
     }
     return missing(budget, value, key);
+  }
+
+  private static @Nullable Object index(@Nullable Object key) {
+    return key instanceof Boolean b ? (Object) (b ? 1L : 0L) : key;
   }
 
   private static Object missing(Budget budget, @Nullable Object value, @Nullable Object key) {

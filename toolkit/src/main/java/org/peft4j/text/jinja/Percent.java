@@ -41,7 +41,9 @@ final class Percent {
       from = field.end();
     }
     boolean unused = percent.next < percent.values.size();
-    if (unused && !(given instanceof Map) && !(given instanceof List)) {
+    boolean indexed = // what Python may index by name is not asked whether all of it was used
+        given instanceof Map || given instanceof List || given instanceof Undefined;
+    if (unused && !indexed) {
       throw TemplateException.of("not all arguments converted during string formatting");
     }
     return out.append(pattern, from, pattern.length()).toString();

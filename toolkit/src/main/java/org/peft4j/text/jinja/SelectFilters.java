@@ -1,5 +1,6 @@
 package org.peft4j.text.jinja;
 
+import java.util.Collections;
 import java.util.Iterator;
 import java.util.Map;
 import java.util.function.Predicate;
@@ -18,10 +19,7 @@ final class SelectFilters {
   }
 
   private static Object map(Run run, @Nullable Object value, Arguments a) {
-    Iterator<Object> items =
-        Types.truth(value)
-            ? Sequences.iterator(run.budget(), value)
-            : java.util.Collections.emptyIterator();
+    Iterator<Object> items = items(run, value);
     if (a.positional().isEmpty() && a.named().containsKey("attribute")) {
       a.require("map", 0, "attribute", "default");
       Object path = a.get(0, "attribute", null);
@@ -47,10 +45,7 @@ final class SelectFilters {
 
   private static Object select(
       Run run, @Nullable Object value, Arguments a, boolean ofAttribute, boolean wanted) {
-    Iterator<Object> items =
-        Types.truth(value)
-            ? Sequences.iterator(run.budget(), value)
-            : java.util.Collections.emptyIterator();
+    Iterator<Object> items = items(run, value);
     int offset = ofAttribute ? 1 : 0;
     if (a.positional().size() < offset) {
       throw TemplateException.of("Missing parameter for attribute name");
@@ -65,6 +60,33 @@ final class SelectFilters {
           return byTruth ? Types.truth(tested) : ValueTests.named(test).holds(run, tested, rest);
         };
     return Generator.filter(items, item -> holds.test(item) == wanted);
+  }
+
+  /** Jinja looks at the value no sooner than somebody reads the first element. */
+  private static Iterator<Object> items(Run run, @Nullable Object value) {
+    if (!Types.truth(value)) {
+      return Collections.emptyIterator();
+    }
+    return new Iterator<>() {
+      private @Nullable Iterator<Object> started;
+
+      private Iterator<Object> iterator() {
+        if (started == null) {
+          started = Sequences.iterator(run.budget(), value);
+        }
+        return started;
+      }
+
+      @Override
+      public boolean hasNext() {
+        return iterator().hasNext();
+      }
+
+      @Override
+      public Object next() {
+        return iterator().next();
+      }
+    };
   }
 
   /** {@code item.a.0.b} for the path {@code a.0.b}. */

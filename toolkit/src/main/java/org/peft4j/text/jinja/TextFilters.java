@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** Filters that make text. */
@@ -11,6 +12,8 @@ final class TextFilters {
   private interface OfText {
     Object apply(Run run, String text, Arguments arguments);
   }
+
+  private static final Pattern WORD = Pattern.compile("\\w+", Pattern.UNICODE_CHARACTER_CLASS);
 
   private TextFilters() {}
 
@@ -30,10 +33,7 @@ final class TextFilters {
         (run, s, a) ->
             CodePoints.strip(s, true, true, a.require("trim", 0, "chars").text(0, "chars", "")));
     text(all, "replace", TextFilters::replace);
-    text(
-        all,
-        "wordcount",
-        (run, s, a) -> Splits.split(run.budget(), s, Arguments.NONE, false).size());
+    text(all, "wordcount", (run, s, a) -> WORD.matcher(s).results().count());
     text(
         all,
         "format",

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.LocalDateTime;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -91,6 +92,19 @@ class GoldenTemplatesTest {
     }
     assertThat(cases).hasSizeGreaterThan(800);
     assertThat(wrong).isEmpty();
+  }
+
+  @Test
+  void dates_are_written_as_python_writes_them() throws IOException {
+    Map<String, Object> golden =
+        (Map<String, Object>) (Map<?, ?>) Json.read(FOLDER.resolve("jinja.json"));
+    List<Map<String, String>> times = (List<Map<String, String>>) golden.get("times");
+    assertThat(times).isNotEmpty();
+    for (Map<String, String> t : times) {
+      assertThat(Strftime.format(t.get("format"), LocalDateTime.parse(t.get("time"))))
+          .as(t.get("format"))
+          .isEqualTo(t.get("text"));
+    }
   }
 
   private static void check(
