@@ -12,8 +12,15 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.tensor.Torch;
 
-/** A {@code tokenizer.json}, read once, for the native tokenizer and for its vocabulary. */
-record TokenizerFile(Path path, Vocabulary vocabulary, HuggingFaceTokenizer tokenizer) {
+/**
+ * A {@code tokenizer.json}, read once, for the native tokenizer and for its vocabulary, with the
+ * special tokens that the files beside it name.
+ */
+record TokenizerFile(
+    Path path,
+    Vocabulary vocabulary,
+    Map<String, String> specialTokens,
+    HuggingFaceTokenizer tokenizer) {
   private static final long LARGEST = 256L << 20; // the largest known is an eighth of it
   private static final Map<String, String> AS_ASKED_ONLY =
       Map.of("truncation", "do_not_truncate", "padding", "do_not_pad");
@@ -43,14 +50,21 @@ record TokenizerFile(Path path, Vocabulary vocabulary, HuggingFaceTokenizer toke
     } catch (IOException e) {
       throw notTokenizer(file, e.getMessage(), e);
     }
+    Map<String, String> special = SpecialTokens.read(folder(file));
     Torch.start(); // sets DJL offline; the native library then comes from the class path
     try {
       var bytes = new ByteArrayInputStream(json.getBytes(StandardCharsets.UTF_8));
       return new TokenizerFile(
-          file, vocabulary, HuggingFaceTokenizer.newInstance(bytes, AS_ASKED_ONLY));
+          file, vocabulary, special, HuggingFaceTokenizer.newInstance(bytes, AS_ASKED_ONLY));
     } catch (RuntimeException e) { // whatever the native parser says
       throw notTokenizer(file, e.getMessage(), e);
     }
+  }
+
+  /** Where the files beside it lie. */
+  static Path folder(Path file) {
+    Path parent = file.toAbsolutePath().getParent();
+    return parent == null ? Path.of("") : parent;
   }
 
   private static IllegalArgumentException notTokenizer(
