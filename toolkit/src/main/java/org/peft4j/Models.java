@@ -2,12 +2,17 @@ package org.peft4j;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import org.peft4j.data.Conversations;
 import org.peft4j.data.Examples;
+import org.peft4j.model.Config;
 import org.peft4j.model.Loader;
 import org.peft4j.model.Pretrained;
 import org.peft4j.model.Task;
+import org.peft4j.train.CausalLanguageModeling;
 import org.peft4j.train.Metrics;
 import org.peft4j.train.Objective;
+import org.peft4j.train.RowFormat;
 import org.peft4j.train.TextClassification;
 
 /** Models, from where they lie. */
@@ -47,13 +52,39 @@ public final class Models {
     return objective(model, rows).evaluate(model, 64);
   }
 
+  /** Perplexity and token accuracy of a causal language model on what it would learn of these. */
+  public static Metrics evaluate(Pretrained model, Conversations rows) {
+    return objective(model, rows, rowFormat(model)).evaluate(model, 64);
+  }
+
   static Objective objective(Pretrained model, Examples rows) {
     if (model.task() != Task.SEQUENCE_CLASSIFICATION) {
       throw new IllegalStateException(
           "'"
               + model.name()
-              + "' does not classify\nfix: Models.load(...).classify(data.labels()) gives it a head for that");
+              + "' does not classify\n"
+              + "fix: Models.load(...).classify(data.labels()) gives it a head for that");
     }
     return new TextClassification(rows, model.tokenizer(), model.labels());
+  }
+
+  static Objective objective(Pretrained model, Conversations rows, RowFormat format) {
+    if (model.task() != Task.CAUSAL_LM) {
+      throw new IllegalStateException(
+          "'"
+              + model.name()
+              + "' does not write text\n"
+              + "fix: load a causal language model (architectures that end in ForCausalLM)");
+    }
+    return new CausalLanguageModeling(rows, model.tokenizer(), format);
+  }
+
+  /** How {@code model} learns from conversations: its end-of-text token ends turns and texts. */
+  public static RowFormat rowFormat(Pretrained model) {
+    Config config = model.config();
+    Object end = config == null ? null : config.values().get("eos_token_id");
+    List<?> several = end instanceof List<?> list ? list : end == null ? List.of() : List.of(end);
+    return RowFormat.DEFAULT.ends(
+        several.stream().map(id -> Long.valueOf(((Number) id).longValue())).toList());
   }
 }

@@ -4,6 +4,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.training.ParameterStore;
+import ai.djl.util.PairList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.nn.Layer;
@@ -41,12 +43,25 @@ final class Network extends Layer {
   }
 
   @Override
+  protected NDList forwardInternal(
+      ParameterStore store,
+      NDList inputs,
+      boolean training,
+      @Nullable PairList<String, Object> params) {
+    return compute(Pass.of(store, training), inputs, Positions.in(params));
+  }
+
+  @Override
   protected NDList compute(Pass pass, NDList inputs) {
+    return compute(pass, inputs, null);
+  }
+
+  private NDList compute(Pass pass, NDList inputs, @Nullable NDArray positions) {
     if (!(inputs.head() instanceof PtNDArray)) {
-      return run(pass, inputs); // traced: the tracer owns what is made
+      return run(pass, inputs, positions); // traced: the tracer owns what is made
     }
     try (Scope scope = Scope.open()) {
-      NDList out = run(pass, inputs);
+      NDList out = run(pass, inputs, positions);
       for (NDArray a : out) {
         scope.keep(a).attach(inputs.head().getManager());
       }
@@ -54,9 +69,12 @@ final class Network extends Layer {
     }
   }
 
-  private NDList run(Pass pass, NDList inputs) {
+  private NDList run(Pass pass, NDList inputs, @Nullable NDArray positions) {
     Inputs in = Inputs.of(inputs);
     NDArray hidden = body.encode(pass, in);
+    if (positions != null && task() == Task.CAUSAL_LM) {
+      hidden = Positions.rows(hidden, positions);
+    }
     if (head != null) {
       return new NDList(head.apply(pass, body, in, hidden));
     }
