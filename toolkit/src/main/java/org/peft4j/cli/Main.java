@@ -49,7 +49,6 @@ public final class Main implements Runnable {
     Main main = new Main();
     CommandLine line = new CommandLine(main);
     line.setCaseInsensitiveEnumValuesAllowed(true);
-    line.setExitCodeExceptionMapper(e -> 1);
     line.setExecutionExceptionHandler(
         (e, command, parsed) -> {
           command.getErr().println(command.getColorScheme().errorText(message(e)));

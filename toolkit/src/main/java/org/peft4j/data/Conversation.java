@@ -15,7 +15,7 @@ public sealed interface Conversation {
   record Chat(List<Message> messages) implements Conversation {
     public Chat {
       messages = List.copyOf(messages);
-      if (messages.stream().noneMatch(m -> m.role().equals(Message.ASSISTANT))) {
+      if (messages.stream().noneMatch(Conversation::isAnswer)) {
         throw new IllegalArgumentException(
             "a chat to learn from\nexpected: at least one message of the role assistant\nfound: "
                 + messages.stream().map(Message::role).toList());
@@ -30,6 +30,11 @@ public sealed interface Conversation {
         throw new IllegalArgumentException("a text to learn from\nexpected: some\nfound: \"\"");
       }
     }
+  }
+
+  /** Whether a turn is one that a model is to learn: the assistant's. */
+  static boolean isAnswer(Message turn) {
+    return turn.role().equals("assistant");
   }
 
   /** A chat of these turns. */
@@ -51,7 +56,7 @@ public sealed interface Conversation {
   default String opening() {
     if (this instanceof Chat c) {
       return c.messages().stream()
-          .takeWhile(m -> !m.role().equals(Message.ASSISTANT))
+          .takeWhile(m -> !isAnswer(m))
           .map(Message::content)
           .collect(Collectors.joining("\n"));
     }

@@ -2,8 +2,10 @@ package org.peft4j.data;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.peft4j.text.Message;
 
 /** Reads rows to learn language from out of files of records. */
@@ -55,9 +57,26 @@ final class ConversationFiles {
       if (!(turn instanceof Map<?, ?> message)) {
         throw new IllegalArgumentException("\"%s\" holds %s".formatted(key, turn));
       }
-      out.add(new Message(string(message, "role"), string(message, "content")));
+      out.add(message(message));
     }
     return out;
+  }
+
+  /** A turn; what it has beside role and text, such as tool calls, is kept for the template. */
+  private static Message message(Map<?, ?> turn) {
+    Map<String, @Nullable Object> fields = new LinkedHashMap<>();
+    turn.forEach((key, value) -> fields.put((String) key, value));
+    String role = string(turn, "role");
+    fields.remove("role");
+    if (fields.get("content") instanceof String text) {
+      fields.remove("content");
+      return new Message(role, text, fields);
+    }
+    boolean callsOnly = fields.get("content") == null && fields.get("tool_calls") != null;
+    if (callsOnly || fields.get("content") instanceof List) { // or parts of several kinds
+      return new Message(role, "", fields);
+    }
+    throw new IllegalArgumentException(JsonLines.found(turn, "content"));
   }
 
   private static String string(Map<?, ?> object, String key) {

@@ -119,7 +119,7 @@ public record RowFormat(
     for (Message m : messages) {
       int from = text.length();
       text.append(m.content());
-      if (m.role().equals(Message.ASSISTANT)) {
+      if (Conversation.isAnswer(m)) {
         learned.add(new Span(from, text.length()));
       }
     }
@@ -130,7 +130,7 @@ public record RowFormat(
     String text = format.render(messages, false);
     List<Span> learned = new ArrayList<>();
     for (int i = 0; i < messages.size(); i++) {
-      if (messages.get(i).role().equals(Message.ASSISTANT)) {
+      if (Conversation.isAnswer(messages.get(i))) {
         String prompt = format.render(messages.subList(0, i), true);
         String turn =
             i == messages.size() - 1 ? text : format.render(messages.subList(0, i + 1), false);

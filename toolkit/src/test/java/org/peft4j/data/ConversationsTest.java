@@ -37,7 +37,8 @@ class ConversationsTest {
             "{\"text\":\"once\"}");
     assertThat(Conversations.jsonl(file))
         .containsExactly(
-            Conversation.of(Message.system("s"), Message.user("q"), Message.assistant("a")),
+            Conversation.of(
+                Message.system("s"), Message.user("q"), Message.assistant("a").with("name", "x")),
             Conversation.of("q", ""),
             Conversation.of("q", "a"),
             Conversation.text("once"));

@@ -29,7 +29,7 @@ class RowFormatTest {
           messages.stream()
                   .map(
                       m ->
-                          m.role().equals(Message.ASSISTANT)
+                          Conversation.isAnswer(m)
                               ? "!" + m.content() + "<|end|>c"
                               : "?" + m.content() + "<|end|>")
                   .collect(Collectors.joining())
