@@ -14,8 +14,10 @@ import org.peft4j.data.Conversations;
 import org.peft4j.data.Examples;
 import org.peft4j.model.Pretrained;
 import org.peft4j.model.Task;
+import org.peft4j.train.CausalLanguageModeling;
 import org.peft4j.train.Fit;
 import org.peft4j.train.Metrics;
+import org.peft4j.train.Objective;
 import org.peft4j.train.RowFormat;
 import org.peft4j.train.Training;
 import picocli.CommandLine.Command;
@@ -103,7 +105,7 @@ final class TrainCommand implements Callable<Integer> {
       Fit fit = run.run();
       Examples test = rows.test();
       Metrics metrics = test == null ? null : tuned.evaluate(fitting.apply(test));
-      report(tuned, rows.train().size(), fit, metrics, output);
+      report(tuned, run.objective(), fit, metrics, output);
     }
   }
 
@@ -130,11 +132,12 @@ final class TrainCommand implements Callable<Integer> {
       Fit fit = run.run();
       Conversations test = rows.test();
       Metrics metrics = test == null ? null : tuned.evaluate(test, format[0]);
-      report(tuned, rows.train().size(), fit, metrics, output);
+      report(tuned, run.objective(), fit, metrics, output);
     }
   }
 
-  private void report(Tuned tuned, int rows, Fit fit, @Nullable Metrics metrics, Path output) {
+  private void report(
+      Tuned tuned, Objective learned, Fit fit, @Nullable Metrics metrics, Path output) {
     tuned.save(output);
     if (!json) {
       System.out.println(tuned + "\n" + fit);
@@ -148,7 +151,12 @@ final class TrainCommand implements Callable<Integer> {
     line.put("output", output.toString());
     line.put("method", tuned.method("default").name());
     line.put("trainable", tuned.trainableParameters());
-    line.put("rows", (long) rows);
+    line.put("rows", (long) learned.rows());
+    if (learned instanceof CausalLanguageModeling language) {
+      line.put("supervised_tokens", language.supervisedTokens());
+      line.put("truncated", (long) language.truncated());
+      line.put("left_out", (long) language.leftOut());
+    }
     line.put("steps", (long) fit.steps().size());
     line.put("seconds", fit.seconds());
     line.put("ending", fit.ending().name().toLowerCase(Locale.ROOT));

@@ -11,7 +11,16 @@ import org.jspecify.annotations.Nullable;
  *     content} replaces the text, for contents that are null or lists of parts
  */
 public record Message(String role, String content, Map<String, @Nullable Object> fields) {
+  /** The role whose turns a model is to write. */
+  public static final String ASSISTANT = "assistant";
+
   public Message {
+    if (role.isBlank()) {
+      throw new IllegalArgumentException(
+          "role\n"
+              + "expected: system, user, assistant or another of the chat template\n"
+              + "found: nothing");
+    }
     Map<String, @Nullable Object> copy = new LinkedHashMap<>(fields); // nulls are values here
     fields = java.util.Collections.unmodifiableMap(copy);
   }
@@ -32,7 +41,7 @@ public record Message(String role, String content, Map<String, @Nullable Object>
 
   /** What the model says. */
   public static Message assistant(String content) {
-    return new Message("assistant", content);
+    return new Message(ASSISTANT, content);
   }
 
   /** What a tool gave back. */

@@ -204,6 +204,11 @@ public final class Training {
     return new Training(model, objective, objectives, validation, settings, true);
   }
 
+  /** What is learned. */
+  public Objective objective() {
+    return objective;
+  }
+
   public Settings settings() {
     return settings;
   }

@@ -136,6 +136,8 @@ class TrainCommandTest {
         .containsEntry("rows", 24L)
         .containsEntry("steps", 6L)
         .containsEntry("ending", "complete")
+        .containsEntry("truncated", 0L)
+        .containsEntry("left_out", 0L)
         .containsEntry("validation", null);
     List<?> losses = (List<?>) out.get("losses");
     assertThat((Double) losses.get(5)).isLessThan((Double) losses.get(0));

@@ -4,7 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.ParameterStore;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,10 +23,13 @@ import org.peft4j.Peft;
 import org.peft4j.Tuned;
 import org.peft4j.data.Conversation;
 import org.peft4j.data.Conversations;
+import org.peft4j.data.Examples;
 import org.peft4j.format.Json;
 import org.peft4j.format.Safetensors;
 import org.peft4j.format.TensorSource;
+import org.peft4j.model.Positions;
 import org.peft4j.model.Pretrained;
+import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Torch;
 
 /** Language-model training, evaluation and perplexity as Hugging Face computes them. */
@@ -171,17 +178,33 @@ class CausalLanguageModelingTest {
     }
   }
 
+  @Test
+  void scores_are_computed_only_where_they_are_wished_for() {
+    try (Pretrained model = llama();
+        Tuned tuned = start(model);
+        NDManager manager = Torch.newManager()) {
+      NDArray ids = Buffers.create(manager, new long[] {5, 6, 7, 8, 9, 3}, new Shape(2, 3));
+      NDArray at = Buffers.create(manager, new long[] {4, 0}, new Shape(2));
+      ParameterStore store = new ParameterStore(manager, false);
+      NDArray all = tuned.forward(store, new NDList(ids), false).get(0);
+      NDArray some = tuned.forward(store, new NDList(ids), false, Positions.of(at)).get(0);
+      assertThat(some.getShape()).isEqualTo(new Shape(2, 64));
+      assertThat(some.get(0).toFloatArray())
+          .usingComparatorWithPrecision(1e-6f)
+          .containsExactly(all.get("1, 1").toFloatArray());
+      assertThat(some.get(1).toFloatArray())
+          .usingComparatorWithPrecision(1e-6f)
+          .containsExactly(all.get("0, 0").toFloatArray());
+    }
+  }
+
   /** A block that does not know the wish for some positions only gives the same loss. */
   @Test
   void other_blocks_answer_for_all_positions() {
     try (Pretrained model = llama()) {
       ai.djl.nn.LambdaBlock all =
           new ai.djl.nn.LambdaBlock(
-              in ->
-                  model.forward(
-                      new ai.djl.training.ParameterStore(in.head().getManager(), false),
-                      in,
-                      false));
+              in -> model.forward(new ParameterStore(in.head().getManager(), false), in, false));
       assertThat(rows().evaluate(all, 8).get("loss"))
           .isCloseTo(rows().evaluate(model, 8).get("loss"), within(1e-6));
     }
@@ -208,6 +231,19 @@ class CausalLanguageModelingTest {
     try (Pretrained model = Models.load(GOLDEN.resolve("hf/base/bert"))) {
       assertThatThrownBy(() -> Models.evaluate(model, rows))
           .hasMessageContaining("does not write text");
+    }
+  }
+
+  @Test
+  void validation_rows_are_of_the_kind_of_the_training_rows() {
+    Conversations rows = Conversations.of(List.of("a"), List.of("b"));
+    try (Pretrained model = llama();
+        Tuned tuned = start(model)) {
+      Training run = Training.of(tuned, rows, r -> rows());
+      assertThat(run.settings().batchSize()).isEqualTo(8);
+      assertThat(run.validate(rows)).asString().contains("24 rows, 186 tokens to learn: ");
+      assertThatThrownBy(() -> run.validate(Examples.of(List.of("a"), List.of("b"))))
+          .hasMessageContaining("rows of the same kind");
     }
   }
 }
