@@ -17,9 +17,7 @@ public record Message(String role, String content, Map<String, @Nullable Object>
   public Message {
     if (role.isBlank()) {
       throw new IllegalArgumentException(
-          "role\n"
-              + "expected: system, user, assistant or another of the chat template\n"
-              + "found: nothing");
+          "role\nexpected: system, user, assistant or another of the chat template\nfound: nothing");
     }
     Map<String, @Nullable Object> copy = new LinkedHashMap<>(fields); // nulls are values here
     fields = java.util.Collections.unmodifiableMap(copy);
