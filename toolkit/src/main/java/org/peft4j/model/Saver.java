@@ -36,8 +36,7 @@ final class Saver {
           SHARD_BYTES,
           Map.of("format", "pt"));
       if (model.hasTokenizer()) {
-        Path source = model.tokenizer().path();
-        AtomicFiles.writeBytes(dir.resolve("tokenizer.json"), Files.readAllBytes(source));
+        AtomicFiles.writeString(dir.resolve("tokenizer.json"), model.tokenizer().json());
       }
       AtomicFiles.writeString(dir.resolve("config.json"), Json.format(config) + "\n");
     } catch (IOException e) {

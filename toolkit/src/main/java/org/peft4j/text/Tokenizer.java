@@ -56,6 +56,31 @@ public final class Tokenizer implements AutoCloseable {
         TokenizerFile.read(path), new ReentrantReadWriteLock(), true, Truncation.NONE);
   }
 
+  /**
+   * Makes a tokenizer of what a GGUF file says.
+   *
+   * @param origin that file, for messages
+   * @throws IllegalArgumentException when it is of a kind that is not known here, or malformed
+   */
+  public static Tokenizer of(GgmlVocabulary vocabulary, Path origin) {
+    String json;
+    try {
+      json = GgmlTokenizer.json(vocabulary);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(origin + ": tokenizer: " + e.getMessage(), e);
+    }
+    ChatSource chat =
+        new ChatSource(
+            vocabulary.chatTemplate(),
+            vocabulary.token(vocabulary.begin()),
+            vocabulary.token(vocabulary.end()));
+    return new Tokenizer(
+        TokenizerFile.made(origin, json, chat),
+        new ReentrantReadWriteLock(),
+        true,
+        Truncation.NONE);
+  }
+
   /** A view that cuts the end off texts of more than {@code n} tokens, special ones included. */
   public Tokenizer maxLength(int n) {
     return maxLength(n, Side.RIGHT);
@@ -233,9 +258,19 @@ public final class Tokenizer implements AutoCloseable {
     return file.vocabulary().padId();
   }
 
-  /** The {@code tokenizer.json} it was read from. */
+  /** The {@code tokenizer.json} or GGUF file it was read from. */
   public Path path() {
     return file.path();
+  }
+
+  /** What its files say of the model's chat format. */
+  public ChatSource chatSource() {
+    return file.chat();
+  }
+
+  /** The text of its {@code tokenizer.json}. */
+  public String json() {
+    return file.json();
   }
 
   /** Whether no view has been closed. */
