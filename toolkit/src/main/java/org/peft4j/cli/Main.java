@@ -22,6 +22,7 @@ import picocli.CommandLine.ScopeType;
       EvalCommand.class,
       LogitsCommand.class,
       MergeCommand.class,
+      ConvertCommand.class,
       ExportCommand.class,
       CountCommand.class,
       MethodsCommand.class

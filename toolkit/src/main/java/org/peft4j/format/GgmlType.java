@@ -84,6 +84,15 @@ enum GgmlType {
     return Arrays.stream(values()).filter(t -> t.array() != null).map(Enum::name).toList();
   }
 
+  /** Whether float32 arrays can be written as it. */
+  boolean writable() {
+    return this == F32 || this == F16 || this == BF16 || block instanceof GgmlBlock.Encoder;
+  }
+
+  static List<String> writableNames() {
+    return Arrays.stream(values()).filter(GgmlType::writable).map(Enum::name).toList();
+  }
+
   int id() {
     return id;
   }

@@ -26,7 +26,7 @@ record GgufHeader(Map<String, GgufValue> values, Map<String, Slot> slots) {
   static final String ALIGNMENT = "general.alignment";
   static final int USUAL_ALIGNMENT = 32;
 
-  private static final int MOST_DIMENSIONS = 4; // ggml's own limit
+  static final int MOST_DIMENSIONS = 4; // ggml's own limit
   private static final int LEAST_PAIR = 8 + 4 + 1;
   private static final int LEAST_TENSOR = 8 + 4 + 4 + 8;
   private static final int DEEPEST = 4;

@@ -17,24 +17,31 @@ import org.jspecify.annotations.Nullable;
 public record GgufValue(Type type, @Nullable Type element, Object content) {
   /** The types, in the order of their numbers in a file. */
   public enum Type {
-    UINT8(1),
-    INT8(1),
-    UINT16(2),
-    INT16(2),
-    UINT32(4),
-    INT32(4),
-    FLOAT32(4),
-    BOOL(1),
-    STRING(8),
-    ARRAY(12),
-    UINT64(8),
-    INT64(8),
-    FLOAT64(8);
+    UINT8(0, 1),
+    INT8(1, 1),
+    UINT16(2, 2),
+    INT16(3, 2),
+    UINT32(4, 4),
+    INT32(5, 4),
+    FLOAT32(6, 4),
+    BOOL(7, 1),
+    STRING(8, 8),
+    ARRAY(9, 12),
+    UINT64(10, 8),
+    INT64(11, 8),
+    FLOAT64(12, 8);
 
+    private final int number;
     private final int least;
 
-    Type(int least) {
+    Type(int number, int least) {
+      this.number = number;
       this.least = least;
+    }
+
+    /** Its number in a file. */
+    int number() {
+      return number;
     }
 
     /** Bytes that a value takes at least. */

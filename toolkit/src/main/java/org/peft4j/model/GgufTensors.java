@@ -75,9 +75,7 @@ final class GgufTensors implements TensorSource {
     if (parts > 0) {
       return replace(stored, rows(stored, parts, false), manager);
     }
-    return layout.transposed(name)
-        ? replace(stored, stored.transpose().duplicate(), manager)
-        : stored;
+    return layout.transposed(name) ? replace(stored, transposed(stored), manager) : stored;
   }
 
   private static NDArray replace(NDArray old, NDArray next, NDManager manager) {
@@ -95,7 +93,14 @@ final class GgufTensors implements TensorSource {
     long width = shape.size() / shape.get(0);
     try (Scope scope = Scope.open()) {
       Shape split = toGguf ? new Shape(heads, 2, half, width) : new Shape(heads, half, 2, width);
-      return scope.keep(array.reshape(split).transpose(0, 2, 1, 3).duplicate().reshape(shape));
+      return scope.keep(array.reshape(split).transpose(0, 2, 1, 3).reshape(shape));
+    }
+  }
+
+  /** The transposed matrix with its rows side by side in memory. */
+  static NDArray transposed(NDArray matrix) {
+    try (Scope scope = Scope.open()) {
+      return scope.keep(matrix.transpose().reshape(-1).reshape(flipped(matrix.getShape())));
     }
   }
 

@@ -35,13 +35,24 @@ public record GgmlVocabulary(
 
   /** What a token is, in the order of ggml's numbers. */
   public enum Kind {
-    UNDEFINED,
-    NORMAL,
-    UNKNOWN,
-    CONTROL,
-    USER_DEFINED,
-    UNUSED,
-    BYTE
+    UNDEFINED(0),
+    NORMAL(1),
+    UNKNOWN(2),
+    CONTROL(3),
+    USER_DEFINED(4),
+    UNUSED(5),
+    BYTE(6);
+
+    private final int number;
+
+    Kind(int number) {
+      this.number = number;
+    }
+
+    /** Its number in ggml. */
+    public int number() {
+      return number;
+    }
   }
 
   Kind kind(int id) {

@@ -63,22 +63,8 @@ public final class Tokenizer implements AutoCloseable {
    * @throws IllegalArgumentException when it is of a kind that is not known here, or malformed
    */
   public static Tokenizer of(GgmlVocabulary vocabulary, Path origin) {
-    String json;
-    try {
-      json = GgmlTokenizer.json(vocabulary);
-    } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException(origin + ": tokenizer: " + e.getMessage(), e);
-    }
-    ChatSource chat =
-        new ChatSource(
-            vocabulary.chatTemplate(),
-            vocabulary.token(vocabulary.begin()),
-            vocabulary.token(vocabulary.end()));
     return new Tokenizer(
-        TokenizerFile.made(origin, json, chat),
-        new ReentrantReadWriteLock(),
-        true,
-        Truncation.NONE);
+        TokenizerFile.of(vocabulary, origin), new ReentrantReadWriteLock(), true, Truncation.NONE);
   }
 
   /** A view that cuts the end off texts of more than {@code n} tokens, special ones included. */
@@ -266,6 +252,15 @@ public final class Tokenizer implements AutoCloseable {
   /** What its files say of the model's chat format. */
   public ChatSource chatSource() {
     return file.chat();
+  }
+
+  /**
+   * What a GGUF file says of it.
+   *
+   * @throws IllegalArgumentException when it is of a kind that GGUF has no words for
+   */
+  public GgmlVocabulary ggml() {
+    return file.ggml();
   }
 
   /** The text of its {@code tokenizer.json}. */

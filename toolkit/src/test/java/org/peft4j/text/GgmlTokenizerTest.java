@@ -42,6 +42,11 @@ class GgmlTokenizerTest {
         null);
   }
 
+  /** One with the usual ends and blank. */
+  static Tokenizer tokenizer() {
+    return Tokenizer.of(pieces(null, null, null), FILE);
+  }
+
   @Test
   void the_best_score_joins_first() {
     try (Tokenizer t = Tokenizer.of(pieces(null, null, null), FILE)) {
