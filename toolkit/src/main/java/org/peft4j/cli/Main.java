@@ -24,6 +24,7 @@ import picocli.CommandLine.ScopeType;
       PerplexityCommand.class,
       LogitsCommand.class,
       MergeCommand.class,
+      ConvertCommand.class,
       ExportCommand.class,
       CountCommand.class,
       MethodsCommand.class

@@ -56,6 +56,17 @@ public final class Tokenizer implements AutoCloseable {
         TokenizerFile.read(path), new ReentrantReadWriteLock(), true, Truncation.NONE);
   }
 
+  /**
+   * Makes a tokenizer of what a GGUF file says.
+   *
+   * @param origin that file, for messages
+   * @throws IllegalArgumentException when it is of a kind that is not known here, or malformed
+   */
+  public static Tokenizer of(GgmlVocabulary vocabulary, Path origin) {
+    return new Tokenizer(
+        TokenizerFile.of(vocabulary, origin), new ReentrantReadWriteLock(), true, Truncation.NONE);
+  }
+
   /** A view that cuts the end off texts of more than {@code n} tokens, special ones included. */
   public Tokenizer maxLength(int n) {
     return maxLength(n, Side.RIGHT);
@@ -233,9 +244,28 @@ public final class Tokenizer implements AutoCloseable {
     return file.vocabulary().padId();
   }
 
-  /** The {@code tokenizer.json} it was read from. */
+  /** The {@code tokenizer.json} or GGUF file it was read from. */
   public Path path() {
     return file.path();
+  }
+
+  /** What its files say of the model's chat format. */
+  public ChatSource chatSource() {
+    return file.chat();
+  }
+
+  /**
+   * What a GGUF file says of it.
+   *
+   * @throws IllegalArgumentException when it is of a kind that GGUF has no words for
+   */
+  public GgmlVocabulary ggml() {
+    return file.ggml();
+  }
+
+  /** The text of its {@code tokenizer.json}. */
+  public String json() {
+    return file.json();
   }
 
   /** Whether no view has been closed. */

@@ -12,8 +12,18 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.tensor.Torch;
 
-/** A {@code tokenizer.json}, read once, for the native tokenizer and for its vocabulary. */
-record TokenizerFile(Path path, Vocabulary vocabulary, HuggingFaceTokenizer tokenizer) {
+/**
+ * A {@code tokenizer.json}, read once, for the native tokenizer and for its vocabulary.
+ *
+ * @param path where it lies, or the file that it was made from
+ * @param source what it was made from, if that is no {@code tokenizer.json}
+ */
+record TokenizerFile(
+    Path path,
+    Vocabulary vocabulary,
+    HuggingFaceTokenizer tokenizer,
+    ChatSource chat,
+    @Nullable GgmlVocabulary source) {
   private static final long LARGEST = 256L << 20; // the largest known is an eighth of it
   private static final Map<String, String> AS_ASKED_ONLY =
       Map.of("truncation", "do_not_truncate", "padding", "do_not_pad");
@@ -28,7 +38,7 @@ record TokenizerFile(Path path, Vocabulary vocabulary, HuggingFaceTokenizer toke
       if (Files.size(file) > LARGEST) {
         throw notTokenizer(file, "a file of %,d bytes".formatted(Files.size(file)), null);
       }
-      return parse(file, Files.readString(file));
+      return parse(file, Files.readString(file), ChatSource.beside(file), null);
     } catch (CharacterCodingException e) {
       throw notTokenizer(file, "bytes that are not UTF-8 text", e);
     } catch (IOException e) {
@@ -36,7 +46,45 @@ record TokenizerFile(Path path, Vocabulary vocabulary, HuggingFaceTokenizer toke
     }
   }
 
-  private static TokenizerFile parse(Path file, String json) throws IOException {
+  /** A tokenizer of what another file says. */
+  static TokenizerFile of(GgmlVocabulary source, Path file) {
+    ChatSource chat =
+        new ChatSource(
+            source.chatTemplate(), source.token(source.begin()), source.token(source.end()));
+    String json;
+    try {
+      json = GgmlTokenizer.json(source);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(file + ": tokenizer: " + e.getMessage(), e);
+    }
+    try {
+      return parse(file, json, chat, source);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** The text of the {@code tokenizer.json}. */
+  String json() {
+    try {
+      return source != null ? GgmlTokenizer.json(source) : Files.readString(path);
+    } catch (IOException e) {
+      throw new UncheckedIOException(path + ": cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  /** What a GGUF file says of it. */
+  GgmlVocabulary ggml() {
+    try {
+      return source != null ? source : TokenizerJson.vocabulary(json(), chat);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(
+          path + ": cannot stand in a GGUF file: " + e.getMessage(), e);
+    }
+  }
+
+  private static TokenizerFile parse(
+      Path file, String json, ChatSource chat, @Nullable GgmlVocabulary source) throws IOException {
     Vocabulary vocabulary;
     try {
       vocabulary = Vocabulary.parse(json);
@@ -47,7 +95,7 @@ record TokenizerFile(Path path, Vocabulary vocabulary, HuggingFaceTokenizer toke
     try {
       var bytes = new ByteArrayInputStream(json.getBytes(StandardCharsets.UTF_8));
       return new TokenizerFile(
-          file, vocabulary, HuggingFaceTokenizer.newInstance(bytes, AS_ASKED_ONLY));
+          file, vocabulary, HuggingFaceTokenizer.newInstance(bytes, AS_ASKED_ONLY), chat, source);
     } catch (RuntimeException e) { // whatever the native parser says
       throw notTokenizer(file, e.getMessage(), e);
     }
