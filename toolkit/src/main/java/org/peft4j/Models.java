@@ -12,6 +12,7 @@ import org.peft4j.model.Task;
 import org.peft4j.train.CausalLanguageModeling;
 import org.peft4j.train.Metrics;
 import org.peft4j.train.Objective;
+import org.peft4j.text.ChatFormat;
 import org.peft4j.train.RowFormat;
 import org.peft4j.train.TextClassification;
 
@@ -79,12 +80,17 @@ public final class Models {
     return new CausalLanguageModeling(rows, model.tokenizer(), format);
   }
 
-  /** How {@code model} learns from conversations: its end-of-text token ends turns and texts. */
+  /**
+   * How {@code model} learns from conversations: written by its chat template if it has one; its
+   * end-of-text tokens end turns and texts.
+   */
   public static RowFormat rowFormat(Pretrained model) {
     Config config = model.config();
     Object end = config == null ? null : config.values().get("eos_token_id");
     List<?> several = end instanceof List<?> list ? list : end == null ? List.of() : List.of(end);
-    return RowFormat.DEFAULT.ends(
+    boolean chats = model.hasTokenizer() && model.tokenizer().hasChatTemplate();
+    ChatFormat chat = chats ? model.tokenizer().chatTemplate() : null;
+    return RowFormat.DEFAULT.chat(chat).ends(
         several.stream().map(id -> Long.valueOf(((Number) id).longValue())).toList());
   }
 }

@@ -8,6 +8,8 @@ import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,6 +22,18 @@ import org.jspecify.annotations.Nullable;
 public record ChatSource(
     @Nullable String template, @Nullable String bosToken, @Nullable String eosToken) {
   static final ChatSource NONE = new ChatSource(null, null, null);
+
+  /** The tokens by the names that a template knows them by. */
+  Map<String, String> specialTokens() {
+    Map<String, String> tokens = new LinkedHashMap<>();
+    if (bosToken != null) {
+      tokens.put("bos_token", bosToken);
+    }
+    if (eosToken != null) {
+      tokens.put("eos_token", eosToken);
+    }
+    return tokens;
+  }
 
   /**
    * What stands beside a {@code tokenizer.json}: {@code tokenizer_config.json}, whose template a

@@ -6,7 +6,11 @@ import java.io.UncheckedIOException;
 import java.lang.ref.Reference;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.Set;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.LongFunction;
 import java.util.function.LongUnaryOperator;
@@ -100,6 +104,11 @@ public final class Tokenizer implements AutoCloseable {
     return encoding(h -> NATIVE.encode(h, clean, specialTokens), clean, this::tokens);
   }
 
+  /** The tokens of one text, with special tokens such as {@code <s>} around it or not. */
+  public Tokens encode(String text, boolean addSpecialTokens) {
+    return withSpecialTokens(addSpecialTokens).encode(text);
+  }
+
   /** The tokens of two texts read as one, such as a question and a passage. */
   public Tokens encodePair(String first, String second) {
     String a = Spans.wellFormed(first);
@@ -110,6 +119,43 @@ public final class Tokenizer implements AutoCloseable {
   /** The tokens of many texts, in their order; uses all processors. */
   public List<Tokens> encodeAll(List<String> texts) {
     return texts.parallelStream().map(this::encode).toList();
+  }
+
+  /**
+   * The tokens of many texts, padded to the longest of them with {@link #padId}.
+   *
+   * @param padding {@link Side#LEFT} for a causal model that generates, {@link Side#RIGHT} else
+   */
+  public Batch batch(List<String> texts, Side padding) {
+    return Batch.of(encodeAll(texts), padId(), padding);
+  }
+
+  /**
+   * The tokens of a conversation in the form that the model was trained on.
+   *
+   * @param addGenerationPrompt whether it ends where the model's next answer begins
+   * @throws IllegalArgumentException when the model has no chat template, or it refuses the
+   *     messages
+   */
+  public Tokens encode(List<Message> messages, boolean addGenerationPrompt) {
+    return encode(chatTemplate().render(messages, addGenerationPrompt), false);
+  }
+
+  /** Whether its files hold a chat template. */
+  public boolean hasChatTemplate() {
+    return file.chat().template() != null;
+  }
+
+  /**
+   * The chat template in the tokenizer's folder, read anew: keep it.
+   *
+   * @throws IllegalArgumentException when there is none, or it cannot be read
+   */
+  public ChatTemplate chatTemplate() {
+    String template = file.chat().template();
+    return file.source() != null && template != null
+        ? ChatTemplate.of(template, file.specialTokens())
+        : ChatTemplate.load(TokenizerFile.folder(file.path()));
   }
 
   /** The part of the text behind each token of {@link #encode}; empty for special tokens. */
@@ -212,6 +258,11 @@ public final class Tokenizer implements AutoCloseable {
     return id;
   }
 
+  /** Whether the vocabulary has a token of that id. */
+  public boolean hasToken(long id) {
+    return file.vocabulary().token(id) != null;
+  }
+
   /** Whether the vocabulary has a token of that name. */
   public boolean hasToken(String name) {
     return file.vocabulary().id(name) != null;
@@ -237,11 +288,43 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
-   * The id to pad with: what the file's own padding uses, else that of a token of the usual name,
-   * else 0. Under an attention mask any id does.
+   * The id to pad with: {@code pad_token} of {@code tokenizer_config.json}, else what the file's
+   * own padding uses, else that of a token of the usual name, else {@code eos_token}, as users of
+   * causal models set it by hand, else 0. Under an attention mask any id does.
    */
   public int padId() {
-    return file.vocabulary().padId();
+    OptionalInt pad = specialId("pad_token");
+    OptionalInt own = pad.isPresent() ? pad : file.vocabulary().padId();
+    return own.isPresent() ? own.getAsInt() : eosId().orElse(0);
+  }
+
+  /** The id that begins a text, where {@code tokenizer_config.json} names one. */
+  public OptionalInt bosId() {
+    return specialId("bos_token");
+  }
+
+  /** The id that ends a text, where {@code tokenizer_config.json} names one. */
+  public OptionalInt eosId() {
+    return specialId("eos_token");
+  }
+
+  private OptionalInt specialId(String part) {
+    String name = file.specialTokens().get(part);
+    Integer id = name == null ? null : file.vocabulary().id(name);
+    return id == null ? OptionalInt.empty() : OptionalInt.of(id);
+  }
+
+  /**
+   * Special tokens by their part, such as {@code bos_token}, as {@code tokenizer_config.json} and
+   * {@code special_tokens_map.json} beside the file name them.
+   */
+  public Map<String, String> specialTokens() {
+    return file.specialTokens();
+  }
+
+  /** Names of the tokens added on top of the vocabulary, special ones among them. */
+  public Set<String> addedTokens() {
+    return Collections.unmodifiableSet(file.vocabulary().added());
   }
 
   /** The {@code tokenizer.json} or GGUF file it was read from. */

@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
 import org.peft4j.tensor.Torch;
 
 /**
- * A {@code tokenizer.json}, read once, for the native tokenizer and for its vocabulary.
+ * A {@code tokenizer.json}, read once, for the native tokenizer and for its vocabulary, with the
+ * special tokens that the files beside it name.
  *
  * @param path where it lies, or the file that it was made from
  * @param source what it was made from, if that is no {@code tokenizer.json}
@@ -21,6 +22,7 @@ import org.peft4j.tensor.Torch;
 record TokenizerFile(
     Path path,
     Vocabulary vocabulary,
+    Map<String, String> specialTokens,
     HuggingFaceTokenizer tokenizer,
     ChatSource chat,
     @Nullable GgmlVocabulary source) {
@@ -91,14 +93,27 @@ record TokenizerFile(
     } catch (IOException e) {
       throw notTokenizer(file, e.getMessage(), e);
     }
+    Map<String, String> special =
+        source == null ? SpecialTokens.read(folder(file)) : chat.specialTokens();
     Torch.start(); // sets DJL offline; the native library then comes from the class path
     try {
       var bytes = new ByteArrayInputStream(json.getBytes(StandardCharsets.UTF_8));
       return new TokenizerFile(
-          file, vocabulary, HuggingFaceTokenizer.newInstance(bytes, AS_ASKED_ONLY), chat, source);
+          file,
+          vocabulary,
+          special,
+          HuggingFaceTokenizer.newInstance(bytes, AS_ASKED_ONLY),
+          chat,
+          source);
     } catch (RuntimeException e) { // whatever the native parser says
       throw notTokenizer(file, e.getMessage(), e);
     }
+  }
+
+  /** Where the files beside it lie. */
+  static Path folder(Path file) {
+    Path parent = file.toAbsolutePath().getParent();
+    return parent == null ? Path.of("") : parent;
   }
 
   private static IllegalArgumentException notTokenizer(

@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -155,11 +156,11 @@ final class Vocabulary {
     return size;
   }
 
-  /** The id to pad with: as the file says, else that of a token of the usual name, else 0. */
-  int padId() {
+  /** The id to pad with: as the file says, else that of a token of the usual name. */
+  OptionalInt padId() {
     if (padId >= 0) {
-      return padId;
+      return OptionalInt.of(padId);
     }
-    return PAD_NAMES.stream().filter(ids::containsKey).map(ids::get).findFirst().orElse(0);
+    return PAD_NAMES.stream().filter(ids::containsKey).mapToInt(ids::get).findFirst();
   }
 }

@@ -66,6 +66,78 @@ public final class TinyTokenizer {
          "merges": ["a b", "\\u0120 ab", "ab c"]}}
       """;
 
+  /** GPT-2's kind with all 256 bytes, ids 0 to 255, then two pairs and a special token. */
+  public static final String ALL_BYTES = allBytes();
+
+  private static String allBytes() {
+    StringBuilder vocabulary = new StringBuilder();
+    int others = 0;
+    for (int b = 0; b < 256; b++) {
+      boolean shown = (b > 0x20 && b < 0x7F) || (b > 0xA0 && b != 0xAD);
+      int letter = shown ? b : 256 + others++; // GPT-2's letters for bytes that are none
+      vocabulary.append("\"\\u%04x\": %d, ".formatted(letter, b));
+    }
+    return """
+    {"version": "1.0", "truncation": null, "padding": null,
+     "added_tokens": [{"id": 258, "content": "<|end|>", "single_word": false, "lstrip": false,
+       "rstrip": false, "normalized": false, "special": true}],
+     "normalizer": null,
+     "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true,
+       "use_regex": true},
+     "post_processor": null,
+     "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true,
+       "use_regex": true},
+     "model": {"type": "BPE", "dropout": null, "unk_token": null,
+       "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,
+       "vocab": {%s"ab": 256, "\\u0120ab": 257},
+       "merges": ["a b", "\\u0120 ab"]}}
+    """
+        .formatted(vocabulary);
+  }
+
+  /**
+   * Llama's kind: pieces with a mark for spaces, 256 tokens for bytes of what the pieces lack.
+   * Special: {@code <s>} 257 before a text, {@code </s>} 258.
+   */
+  public static final String BYTE_FALLBACK = byteFallback();
+
+  private static String byteFallback() {
+    StringBuilder vocabulary = new StringBuilder();
+    for (int b = 0; b < 256; b++) {
+      vocabulary.append("\"<0x%02X>\": %d, ".formatted(b, b));
+    }
+    return """
+    {"version": "1.0", "truncation": null, "padding": null,
+     "added_tokens": [
+       {"id": 256, "content": "<unk>", "single_word": false, "lstrip": false, "rstrip": false,
+        "normalized": false, "special": true},
+       {"id": 257, "content": "<s>", "single_word": false, "lstrip": false, "rstrip": false,
+        "normalized": false, "special": true},
+       {"id": 258, "content": "</s>", "single_word": false, "lstrip": false, "rstrip": false,
+        "normalized": false, "special": true}],
+     "normalizer": {"type": "Sequence", "normalizers": [
+       {"type": "Prepend", "prepend": "\\u2581"},
+       {"type": "Replace", "pattern": {"String": " "}, "content": "\\u2581"}]},
+     "pre_tokenizer": null,
+     "post_processor": {"type": "TemplateProcessing",
+       "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
+         {"Sequence": {"id": "A", "type_id": 0}}],
+       "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+       "special_tokens": {"<s>": {"id": "<s>", "ids": [257], "tokens": ["<s>"]}}},
+     "decoder": {"type": "Sequence", "decoders": [
+       {"type": "Replace", "pattern": {"String": "\\u2581"}, "content": " "},
+       {"type": "ByteFallback"}, {"type": "Fuse"},
+       {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
+     "model": {"type": "BPE", "dropout": null, "unk_token": "<unk>",
+       "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": true,
+       "byte_fallback": true, "ignore_merges": false,
+       "vocab": {%s"<unk>": 256, "<s>": 257, "</s>": 258, "\\u2581": 259, "a": 260, "b": 261,
+         "\\u2581a": 262, "ab": 263, "\\u2581\\u2581": 264},
+       "merges": ["\\u2581 a", "a b", "\\u2581 \\u2581"]}}
+    """
+        .formatted(vocabulary);
+  }
+
   /** A word list without its unknown token: texts with other words cannot be encoded. */
   public static final String WORDS_ONLY =
       """

@@ -5,8 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -259,6 +262,64 @@ class TokenizerTest {
         .hasMessageContaining(file.toString())
         .hasMessageContaining("closed");
     tokenizer.close();
+  }
+
+  @Test
+  void encodes_with_or_without_special_tokens_and_pads_on_either_side() {
+    assertThat(tokenizer.encode("a b", false)).isEqualTo(Tokens.of(4, 5));
+    assertThat(tokenizer.encode("a b", true)).isEqualTo(Tokens.of(2, 4, 5, 3));
+    Batch left = tokenizer.withSpecialTokens(false).batch(List.of("a", "a b"), Side.LEFT);
+    assertThat(left.ids()).isDeepEqualTo(new long[][] {{0, 4}, {4, 5}});
+    assertThat(left.attentionMask()).isDeepEqualTo(new long[][] {{0, 1}, {1, 1}});
+    assertThat(tokenizer.batch(List.of("a", "a b"), Side.RIGHT).ids())
+        .isDeepEqualTo(new long[][] {{2, 4, 3, 0}, {2, 4, 5, 3}});
+    assertThat(tokenizer.decode(new long[] {2, 4, 3}, false)).isEqualTo("[CLS] a [SEP]");
+    assertThat(tokenizer.decode(new long[] {2, 4, 3}, true)).isEqualTo("a");
+    assertThat(tokenizer.addedTokens()).containsExactly("[PAD]", "[CLS]", "[SEP]");
+    assertThat(tokenizer.hasToken(11)).isTrue();
+    assertThat(tokenizer.hasToken(12)).isFalse();
+  }
+
+  @Test
+  void pads_a_causal_model_s_texts_with_the_token_that_ends_a_text(@TempDir Path folder)
+      throws IOException {
+    TinyTokenizer.write(folder, TinyTokenizer.BYTE_BPE);
+    Path config = folder.resolve("tokenizer_config.json");
+    Files.writeString(config, "{\"bos_token\": null, \"eos_token\": {\"content\": \"<|end|>\"}}");
+    try (Tokenizer bpe = Tokenizer.load(folder)) {
+      assertThat(bpe.eosId()).hasValue(13);
+      assertThat(bpe.bosId()).isEmpty();
+      assertThat(bpe.padId()).isEqualTo(13);
+      assertThat(bpe.specialTokens()).containsExactly(Map.entry("eos_token", "<|end|>"));
+      assertThat(bpe.batch(List.of("ab", "a ab"), Side.LEFT).ids())
+          .isDeepEqualTo(new long[][] {{13, 4}, {0, 5}});
+    }
+    Files.writeString(config, "{\"pad_token\": \"?\", \"eos_token\": \"<|end|>\"}");
+    try (Tokenizer bpe = Tokenizer.load(folder)) {
+      assertThat(bpe.padId()).isEqualTo(12);
+    }
+    Files.writeString(config, "{\"pad_token\": 3}");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Tokenizer.load(folder))
+        .withMessageContaining("pad_token");
+  }
+
+  @Test
+  void encodes_a_conversation_by_the_template_beside_it(@TempDir Path folder) throws IOException {
+    TinyTokenizer.write(folder, TinyTokenizer.WORD_PIECE);
+    List<Message> messages = List.of(Message.user("hello"), Message.assistant("world"));
+    try (Tokenizer t = Tokenizer.load(folder)) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> t.encode(messages, true))
+          .withMessageContaining("no chat template");
+      Files.writeString(
+          folder.resolve("chat_template.jinja"),
+          "{% for m in messages %}a {{ m.content }}{{ sep_token }}{% endfor %}"
+              + "{{ 'b' if add_generation_prompt }}");
+      Files.writeString(folder.resolve("tokenizer_config.json"), "{\"sep_token\": \"[SEP]\"}");
+      assertThat(t.encode(messages, true)).isEqualTo(Tokens.of(4, 9, 3, 4, 10, 3, 5));
+      assertThat(t.encode(messages, false)).isEqualTo(Tokens.of(4, 9, 3, 4, 10, 3));
+    }
   }
 
   @Test

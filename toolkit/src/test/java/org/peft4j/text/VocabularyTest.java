@@ -14,10 +14,10 @@ class VocabularyTest {
   @Test
   void pads_as_the_file_does_else_with_the_token_named_so() throws IOException {
     Vocabulary stored = Vocabulary.parse("{\"padding\": {\"pad_id\": 4}, " + MODEL + "}");
-    assertThat(stored.padId()).isEqualTo(4);
+    assertThat(stored.padId()).hasValue(4);
     Vocabulary named = Vocabulary.parse("{\"padding\": null, " + MODEL + "}");
-    assertThat(named.padId()).isEqualTo(5);
-    assertThat(Vocabulary.parse("{\"model\": {\"vocab\": {\"a\": 3}}}").padId()).isZero();
+    assertThat(named.padId()).hasValue(5);
+    assertThat(Vocabulary.parse("{\"model\": {\"vocab\": {\"a\": 3}}}").padId()).isEmpty();
   }
 
   @Test
