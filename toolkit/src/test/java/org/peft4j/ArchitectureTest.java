@@ -158,7 +158,7 @@ class ArchitectureTest {
         .resideOutsideOfPackage("org.peft4j.cli..")
         .should()
         .dependOnClassesThat()
-        .resideInAnyPackage("picocli..")
+        .resideInAnyPackage("picocli..", "org.snakeyaml..")
         .check(CLASSES);
     noClasses()
         .that()

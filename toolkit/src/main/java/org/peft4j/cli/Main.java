@@ -19,9 +19,12 @@ import picocli.CommandLine.ScopeType;
       DemoCommand.class,
       JshellCommand.class,
       InfoCommand.class,
+      TrainCommand.class,
       EvalCommand.class,
+      PerplexityCommand.class,
       LogitsCommand.class,
       MergeCommand.class,
+      ConvertCommand.class,
       ExportCommand.class,
       CountCommand.class,
       MethodsCommand.class
@@ -47,7 +50,6 @@ public final class Main implements Runnable {
     Main main = new Main();
     CommandLine line = new CommandLine(main);
     line.setCaseInsensitiveEnumValuesAllowed(true);
-    line.setExitCodeExceptionMapper(e -> 1);
     line.setExecutionExceptionHandler(
         (e, command, parsed) -> {
           command.getErr().println(command.getColorScheme().errorText(message(e)));

@@ -14,7 +14,7 @@ final class ModelOptions {
       names = "--model",
       required = true,
       paramLabel = "X",
-      description = "A Hugging Face directory, or minilm.")
+      description = "A Hugging Face directory, a GGUF file, or minilm.")
   String model = "";
 
   @Option(

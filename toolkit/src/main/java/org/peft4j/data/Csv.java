@@ -1,6 +1,8 @@
 package org.peft4j.data;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -8,6 +10,9 @@ import java.util.List;
  * ends and doubled quotes; lines end with CR LF, LF or CR. Empty lines are no records.
  */
 final class Csv {
+  static final String EXPECTED = "a CSV file (RFC 4180) whose first row names the columns";
+  static final String FIX = "write it with a CSV library, which quotes fields that need it";
+
   /**
    * One record.
    *
@@ -30,6 +35,37 @@ final class Csv {
   /** All records; what is malformed is noted. */
   static List<Row> parse(String text, char separator, Problems problems) {
     return new Csv(text, separator, problems).rows();
+  }
+
+  /**
+   * The records of a file (tabs between fields in a {@code .tsv}), each cut to these columns, in
+   * this order; what is malformed is noted.
+   *
+   * @throws IllegalArgumentException when a column is not there
+   */
+  static List<Row> columns(Path file, Problems problems, String... names) {
+    char separator = file.toString().endsWith(".tsv") ? '\t' : ',';
+    List<Row> rows = parse(LabelledFiles.read(file), separator, problems);
+    if (rows.isEmpty()) {
+      throw new IllegalArgumentException(
+          file + ": the file is empty\nexpected: a row of column names, then examples");
+    }
+    List<String> header = rows.get(0).fields();
+    if (!header.containsAll(List.of(names))) {
+      throw new IllegalArgumentException(
+          "%s: columns\nexpected: %s\nfound: %s\nfix: name %s of those found"
+              .formatted(file, List.of(names), header, names.length == 1 ? "one" : "some"));
+    }
+    List<Integer> chosen = Arrays.stream(names).map(header::indexOf).toList();
+    List<Row> out = new ArrayList<>();
+    for (Row row : rows.subList(1, rows.size())) {
+      if (row.fields().size() == header.size()) {
+        out.add(new Row(row.line(), chosen.stream().map(row.fields()::get).toList()));
+      } else {
+        problems.add(row.line(), "%d fields, not %d".formatted(row.fields().size(), header.size()));
+      }
+    }
+    return out;
   }
 
   private List<Row> rows() {

@@ -7,7 +7,9 @@ import java.nio.file.FileSystems;
 import java.nio.file.Path;
 import org.peft4j.format.MavenArtifact;
 
-/** Data sets that come with the toolkit; {@link Examples} reads your own. */
+/**
+ * Data sets that come with the toolkit; {@link Examples} and {@link Conversations} read your own.
+ */
 public final class Data {
   private static final String DATA_NOUN = "net/sf/extjwnl/data/wordnet/wn31/data.noun";
 
@@ -28,5 +30,16 @@ public final class Data {
     } catch (IOException e) {
       throw new UncheckedIOException(e.getMessage(), e);
     }
+  }
+
+  /**
+   * A made-up task for language models: a sentence such as "Ada bought 7 cups in Riga." and the
+   * same as one line of JSON, {@code {"who":"Ada","what":"cups","count":7,"where":"Riga"}}. No two
+   * rows are alike; the same seed gives the same rows on every machine.
+   *
+   * @param n rows, up to 141,600
+   */
+  public static Conversations sentencesToJson(int n, long seed) {
+    return Sentences.rows(n, seed);
   }
 }

@@ -46,10 +46,10 @@ final class Deal {
   }
 
   /** Groups texts that differ only in case or spaces. */
-  static int[] sameText(Examples all) {
+  static int[] sameText(List<String> texts) {
     Map<String, Integer> number = new HashMap<>();
-    return all.stream()
-        .mapToInt(row -> number.computeIfAbsent(normal(row.text()), t -> number.size()))
+    return texts.stream()
+        .mapToInt(text -> number.computeIfAbsent(normal(text), t -> number.size()))
         .toArray();
   }
 

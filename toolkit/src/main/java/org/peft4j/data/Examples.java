@@ -173,7 +173,7 @@ public record Examples(List<Example> rows, List<String> labels) implements Itera
    * that differ only in case or spaces stay together.
    */
   public Splits split(long seed) {
-    return Deal.splits(this, Deal.sameText(this), seed);
+    return Deal.splits(this, Deal.sameText(texts()), seed);
   }
 
   private static Map<String, Integer> index(List<String> names) {

@@ -8,9 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import org.peft4j.format.Json;
 
 /** Reads texts and labels from files of records. */
 final class LabelledFiles {
@@ -19,36 +17,19 @@ final class LabelledFiles {
   private LabelledFiles() {}
 
   static Examples csv(Path file, String textColumn, String labelColumn) {
-    char separator = file.toString().endsWith(".tsv") ? '\t' : ',';
-    Problems problems =
-        new Problems(file, "a CSV file (RFC 4180) whose first row names the columns");
-    List<Csv.Row> rows = Csv.parse(read(file), separator, problems);
-    if (rows.isEmpty()) {
-      throw new IllegalArgumentException(
-          file + ": the file is empty\nexpected: a row of column names, then examples");
-    }
-    List<String> header = rows.get(0).fields();
-    int text = header.indexOf(textColumn);
-    int label = header.indexOf(labelColumn);
-    if (text < 0 || label < 0) {
-      throw new IllegalArgumentException(
-          "%s: columns\nexpected: %s\nfound: %s\nfix: name two of those found"
-              .formatted(file, List.of(textColumn, labelColumn), header));
-    }
+    Problems problems = new Problems(file, Csv.EXPECTED);
     List<String> texts = new ArrayList<>();
     List<String> labels = new ArrayList<>();
-    for (Csv.Row row : rows.subList(1, rows.size())) {
-      List<String> fields = row.fields();
-      if (fields.size() != header.size()) {
-        problems.add(row.line(), "%d fields, not %d".formatted(fields.size(), header.size()));
-      } else if (fields.get(label).isBlank()) {
+    for (Csv.Row row : Csv.columns(file, problems, textColumn, labelColumn)) {
+      String label = row.fields().get(1).strip();
+      if (label.isEmpty()) {
         problems.add(row.line(), "no label in column " + labelColumn);
       } else {
-        texts.add(fields.get(text));
-        labels.add(fields.get(label).strip());
+        texts.add(row.fields().get(0));
+        labels.add(label);
       }
     }
-    problems.throwIfAny("write it with a CSV library, which quotes fields that need it");
+    problems.throwIfAny(Csv.FIX);
     return examples(file, texts, labels);
   }
 
@@ -60,40 +41,20 @@ final class LabelledFiles {
                 .formatted(textKey, labelKey));
     List<String> texts = new ArrayList<>();
     List<String> labels = new ArrayList<>();
-    int line = 0;
-    for (String json : read(file).split("\r?\n")) {
-      line++;
-      if (json.isBlank()) {
-        continue;
-      }
-      Object value;
-      try {
-        value = Json.parse(json, "json");
-      } catch (IllegalArgumentException e) {
-        problems.add(line, "not JSON: " + json);
-        continue;
-      }
-      if (!(value instanceof Map<?, ?> object)) {
-        problems.add(line, json);
-        continue;
-      }
-      String label = labelName(object.get(labelKey));
-      if (object.get(textKey) instanceof String text && label != null) {
-        texts.add(text);
-        labels.add(label);
-      } else {
-        String key = label == null ? labelKey : textKey;
-        problems.add(line, found(object, key));
-      }
-    }
+    JsonLines.each(
+        file,
+        problems,
+        (object, line) -> {
+          String label = labelName(object.get(labelKey));
+          if (object.get(textKey) instanceof String text && label != null) {
+            texts.add(text);
+            labels.add(label);
+          } else {
+            problems.add(line, JsonLines.found(object, label == null ? labelKey : textKey));
+          }
+        });
     problems.throwIfAny("name the keys that the file has, or correct these lines");
     return examples(file, texts, labels);
-  }
-
-  private static String found(Map<?, ?> object, String key) {
-    return object.containsKey(key)
-        ? "\"%s\": %s".formatted(key, object.get(key))
-        : "no \"%s\" among %s".formatted(key, object.keySet());
   }
 
   private static @Nullable String labelName(@Nullable Object value) {

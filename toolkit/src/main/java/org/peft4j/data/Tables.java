@@ -4,6 +4,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 
 /** What data sets print in a shell. */
 final class Tables {
@@ -35,6 +36,22 @@ final class Tables {
         .limit(ROWS)
         .forEach(row -> out.append("\n%s: %s".formatted(data.label(row), shorten(row.text()))));
     return out.toString();
+  }
+
+  static String of(Conversations data) {
+    long chats = data.stream().filter(row -> row instanceof Conversation.Chat).count();
+    StringBuilder out = new StringBuilder();
+    out.append("%,d rows: %,d chats, %,d texts".formatted(data.size(), chats, data.size() - chats));
+    data.stream().limit(ROWS).forEach(row -> out.append("\n").append(of(row)));
+    return out.toString();
+  }
+
+  private static String of(Conversation row) {
+    return row instanceof Conversation.Chat c
+        ? c.messages().stream()
+            .map(m -> "%s: %s".formatted(m.role(), shorten(m.content())))
+            .collect(Collectors.joining("\n  "))
+        : shorten(row.opening());
   }
 
   static String distribution(Splits splits) {

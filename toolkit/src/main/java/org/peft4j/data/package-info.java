@@ -1,4 +1,7 @@
-/** Data sets for fine-tuning: labelled texts from files, and a real task made from WordNet. */
+/**
+ * Data sets for fine-tuning: labelled texts and conversations from files, and tasks that come
+ * along.
+ */
 @NullMarked
 package org.peft4j.data;
 

@@ -44,6 +44,11 @@ final class ShortFloats {
     }
   }
 
+  /** The value of one F16 element, whose code is in the low 16 bits. */
+  static float f16(int code) {
+    return Float.intBitsToFloat(Tables.F16[code & 0xffff]);
+  }
+
   /** Widens {@code n} elements of 16 bits to the bits of as many floats, or integers for I16. */
   static void widen(ElementType type, short[] from, int n, int[] to) {
     if (type == ElementType.BF16) {

@@ -26,8 +26,8 @@ public interface TensorSource extends AutoCloseable {
 
   /**
    * Opens a safetensors file, a PyTorch checkpoint ({@code .bin}, {@code .pt}, {@code .pth}), an
-   * ONNX file, the index of a sharded one, or a model's directory: {@code model.safetensors}, else
-   * {@code pytorch_model.bin}, either in one file or sharded.
+   * ONNX or GGUF file, the index of a sharded one, or a model's directory: {@code
+   * model.safetensors}, else {@code pytorch_model.bin}, either in one file or sharded.
    *
    * @throws IllegalArgumentException that names every problem of a malformed file
    */
@@ -49,6 +49,9 @@ public interface TensorSource extends AutoCloseable {
     }
     if (name.endsWith(".bin") || name.endsWith(".pt") || name.endsWith(".pth")) {
       return TorchBin.open(path);
+    }
+    if (name.endsWith(".gguf")) {
+      return Gguf.open(path);
     }
     return name.endsWith(".onnx") ? OnnxWeights.open(path) : Safetensors.open(path);
   }

@@ -19,13 +19,7 @@ final class CausalHead extends Head {
 
   @Override
   public NDArray apply(Pass pass, Body body, Inputs in, NDArray hidden) {
-    NDArray scored = hidden;
-    if (in.lastOnly()) {
-      scored = hidden.get(":, -1:");
-    } else if (pass.promptTokens() > 0 && hidden.getShape().get(1) > in.length()) {
-      scored = hidden.get(":, {}:", pass.promptTokens()); // only the text's own tokens are scored
-    }
-    return projection.apply(pass, scored);
+    return projection.apply(pass, hidden);
   }
 
   @Override

@@ -8,17 +8,26 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.format.Gguf;
 import org.peft4j.format.Json;
 import org.peft4j.format.TensorSource;
 import org.peft4j.tensor.Arena;
 import org.peft4j.text.Tokenizer;
 
-/** Models from where they lie: a Hugging Face directory, or a name that this project knows. */
+/**
+ * Models from where they lie: a Hugging Face directory, a GGUF file, or a name that this project
+ * knows.
+ */
 public final class Loader {
   /** Our own entry in config.json, for what Hugging Face has no words for. */
   static final String OWN = "peft4j";
 
   private Loader() {}
+
+  /** Loads a Hugging Face directory or a GGUF file. */
+  public static Pretrained path(Path path) {
+    return Gguf.is(path) ? GgufLoader.load(path) : directory(path);
+  }
 
   /**
    * Loads a Hugging Face directory: {@code config.json}, {@code model.safetensors} (or shards),
@@ -31,7 +40,7 @@ public final class Loader {
     if (!Files.isDirectory(dir) || !Files.exists(configFile)) {
       throw new IllegalArgumentException(
           dir
-              + ": not a model directory\nexpected: a folder with config.json and model.safetensors\nfound: "
+              + ": not a model\nexpected: a folder with config.json and model.safetensors, or a GGUF file\nfound: "
               + (Files.exists(dir)
                   ? (Files.isDirectory(dir) ? "a folder without config.json" : "a file")
                   : "nothing"));

@@ -63,7 +63,7 @@ public final class Network extends Layer {
 
   @Override
   protected NDList compute(Pass pass, NDList list) {
-    return run(pass, Inputs.of(inputs, list, null, false));
+    return run(pass, Inputs.of(inputs, list, null, false), null);
   }
 
   @Override
@@ -76,11 +76,12 @@ public final class Network extends Layer {
     KvCache cache = params == null ? null : (KvCache) params.get(CACHE);
     boolean last = params != null && Boolean.TRUE.equals(params.get(LAST_ONLY));
     Inputs in = Inputs.of(inputs, list, cache, last);
+    NDArray positions = Positions.in(params);
     if (!(list.head() instanceof PtNDArray)) {
-      return run(pass, in); // traced: the tracer owns what is made
+      return run(pass, in, positions); // traced: the tracer owns what is made
     }
     try (Scope scope = Scope.open()) {
-      NDList out = run(pass, in);
+      NDList out = run(pass, in, positions);
       for (NDArray a : out) {
         scope.keep(a).attach(list.head().getManager());
       }
@@ -88,13 +89,29 @@ public final class Network extends Layer {
     }
   }
 
-  private NDList run(Pass pass, Inputs in) {
+  private NDList run(Pass pass, Inputs in, @Nullable NDArray positions) {
     NDArray hidden = body.encode(pass, in);
+    if (task() == Task.CAUSAL_LM) {
+      hidden = scored(pass, in, hidden, positions);
+    }
     if (head != null) {
       return new NDList(head.apply(pass, body, in, hidden));
     }
     NDArray pooled = body.pool(pass, hidden);
     return pooled == null ? new NDList(hidden) : new NDList(hidden, pooled);
+  }
+
+  /** The hidden states that a language model's head is asked about: those of the text's tokens. */
+  private static NDArray scored(
+      Pass pass, Inputs in, NDArray hidden, @Nullable NDArray positions) {
+    if (in.lastOnly()) {
+      return hidden.get(":, -1:");
+    }
+    NDArray own = hidden;
+    if (pass.promptTokens() > 0 && hidden.getShape().get(1) > in.length()) {
+      own = hidden.get(":, {}:", pass.promptTokens());
+    }
+    return positions == null ? own : Positions.rows(own, positions);
   }
 
   @Override

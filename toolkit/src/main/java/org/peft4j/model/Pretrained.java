@@ -18,6 +18,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.format.Gguf;
 import org.peft4j.spi.Paths;
 import org.peft4j.tensor.Arena;
 import org.peft4j.tensor.Seed;
@@ -254,7 +255,28 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
    * tokenizer.json} if there is a tokenizer.
    */
   public void save(Path dir) {
-    Saver.save(this, dir);
+    Saver.save(this, dir, null, Saver.SHARD_BYTES);
+  }
+
+  /**
+   * Writes a GGUF file where {@code path} ends in {@code .gguf}, else a Hugging Face directory.
+   *
+   * @param dtype what the weights are stored as; a directory takes f32, f16 and bf16
+   */
+  public void save(Path path, Dtype dtype) {
+    save(path, dtype, Saver.SHARD_BYTES);
+  }
+
+  /**
+   * Like {@link #save(Path, Dtype)}, with weights in a directory split into files of at most {@code
+   * shardBytes} bytes.
+   */
+  public void save(Path path, Dtype dtype, long shardBytes) {
+    if (Gguf.named(path)) {
+      GgufSaver.save(this, path, dtype);
+    } else {
+      Saver.save(this, path, dtype, shardBytes);
+    }
   }
 
   /** Every tensor by the name a file has it under. */

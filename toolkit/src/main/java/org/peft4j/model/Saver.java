@@ -1,24 +1,38 @@
 package org.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.AtomicFiles;
 import org.peft4j.format.Json;
 import org.peft4j.format.Safetensors;
+import org.peft4j.text.ChatSource;
+import org.peft4j.text.Tokenizer;
 
 /** Models as Hugging Face directories: config.json, model.safetensors, tokenizer.json. */
 final class Saver {
-  private static final long SHARD_BYTES = 5_000_000_000L;
+  static final long SHARD_BYTES = 5_000_000_000L;
 
   private Saver() {}
 
-  static void save(Pretrained model, Path dir) {
+  /**
+   * Saves a model.
+   *
+   * @param dtype of the float32 weights in the file; null keeps them as they are
+   * @param shardBytes a weight file that would grow beyond this is split
+   */
+  static void save(Pretrained model, Path dir, @Nullable Dtype dtype, long shardBytes) {
+    if (dtype != null && dtype.packed()) {
+      throw new IllegalArgumentException(
+          dir + ": dtype\nexpected: one of [f32, f16, bf16] for a directory\nfound: " + dtype);
+    }
     Map<String, @Nullable Object> config = new LinkedHashMap<>(Loader.configToWrite(model));
     Map<String, NDArray> tensors = model.tensors();
     if (Boolean.TRUE.equals(config.get("tie_word_embeddings"))
@@ -26,22 +40,65 @@ final class Saver {
       config.put(
           "tie_word_embeddings", false); // an adapter that acted on one of the two has untied them
     }
+    noteDtype(config, dtype);
     try {
       Files.createDirectories(dir);
       Safetensors.writeSharded(
           dir,
-          tensors.entrySet().stream()
-              .map(e -> Safetensors.Entry.of(e.getKey(), e.getValue()))
-              .toList(),
-          SHARD_BYTES,
+          tensors.entrySet().stream().map(e -> entry(e.getKey(), e.getValue(), dtype)).toList(),
+          shardBytes,
           Map.of("format", "pt"));
       if (model.hasTokenizer()) {
-        Path source = model.tokenizer().path();
-        AtomicFiles.writeBytes(dir.resolve("tokenizer.json"), Files.readAllBytes(source));
+        saveTokenizer(model.tokenizer(), dir);
       }
       AtomicFiles.writeString(dir.resolve("config.json"), Json.format(config) + "\n");
     } catch (IOException e) {
       throw new UncheckedIOException(dir + ": cannot be written: " + e.getMessage(), e);
+    }
+  }
+
+  private static Safetensors.Entry entry(String name, NDArray array, @Nullable Dtype dtype) {
+    return dtype == null || array.getDataType() != DataType.FLOAT32
+        ? Safetensors.Entry.of(name, array)
+        : new Safetensors.Entry(name, dtype.name(), array.getShape(), () -> array);
+  }
+
+  /** transformers loads weights as what config.json says they are. */
+  private static void noteDtype(Map<String, @Nullable Object> config, @Nullable Dtype dtype) {
+    boolean old = config.containsKey("torch_dtype");
+    if (old || dtype != null || config.containsKey("dtype")) {
+      config.put(old ? "torch_dtype" : "dtype", dtype == null ? "float32" : dtype.torch());
+    }
+  }
+
+  private static void saveTokenizer(Tokenizer tokenizer, Path dir) throws IOException {
+    AtomicFiles.writeString(dir.resolve("tokenizer.json"), tokenizer.json());
+    Path beside = tokenizer.path().resolveSibling("tokenizer_config.json");
+    if (Files.isRegularFile(beside)) {
+      for (String name :
+          List.of("tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")) {
+        Path file = tokenizer.path().resolveSibling(name);
+        if (Files.isRegularFile(file)) {
+          AtomicFiles.writeBytes(dir.resolve(name), Files.readAllBytes(file));
+        }
+      }
+      return;
+    }
+    ChatSource chat = tokenizer.chatSource();
+    Map<String, @Nullable Object> config = new LinkedHashMap<>();
+    putIfThere(config, "bos_token", chat.bosToken());
+    putIfThere(config, "eos_token", chat.eosToken());
+    putIfThere(config, "chat_template", chat.template());
+    if (!config.isEmpty()) {
+      config.put("tokenizer_class", "PreTrainedTokenizerFast");
+      AtomicFiles.writeString(dir.resolve("tokenizer_config.json"), Json.format(config) + "\n");
+    }
+  }
+
+  private static void putIfThere(
+      Map<String, @Nullable Object> map, String key, @Nullable String value) {
+    if (value != null) {
+      map.put(key, value);
     }
   }
 }

@@ -60,6 +60,17 @@ public final class Tokenizer implements AutoCloseable {
         TokenizerFile.read(path), new ReentrantReadWriteLock(), true, Truncation.NONE);
   }
 
+  /**
+   * Makes a tokenizer of what a GGUF file says.
+   *
+   * @param origin that file, for messages
+   * @throws IllegalArgumentException when it is of a kind that is not known here, or malformed
+   */
+  public static Tokenizer of(GgmlVocabulary vocabulary, Path origin) {
+    return new Tokenizer(
+        TokenizerFile.of(vocabulary, origin), new ReentrantReadWriteLock(), true, Truncation.NONE);
+  }
+
   /** A view that cuts the end off texts of more than {@code n} tokens, special ones included. */
   public Tokenizer maxLength(int n) {
     return maxLength(n, Side.RIGHT);
@@ -130,13 +141,21 @@ public final class Tokenizer implements AutoCloseable {
     return encode(chatTemplate().render(messages, addGenerationPrompt), false);
   }
 
+  /** Whether its files hold a chat template. */
+  public boolean hasChatTemplate() {
+    return file.chat().template() != null;
+  }
+
   /**
    * The chat template in the tokenizer's folder, read anew: keep it.
    *
    * @throws IllegalArgumentException when there is none, or it cannot be read
    */
   public ChatTemplate chatTemplate() {
-    return ChatTemplate.load(TokenizerFile.folder(file.path()));
+    String template = file.chat().template();
+    return file.source() != null && template != null
+        ? ChatTemplate.of(template, file.specialTokens())
+        : ChatTemplate.load(TokenizerFile.folder(file.path()));
   }
 
   /** The part of the text behind each token of {@link #encode}; empty for special tokens. */
@@ -308,9 +327,28 @@ public final class Tokenizer implements AutoCloseable {
     return Collections.unmodifiableSet(file.vocabulary().added());
   }
 
-  /** The {@code tokenizer.json} it was read from. */
+  /** The {@code tokenizer.json} or GGUF file it was read from. */
   public Path path() {
     return file.path();
+  }
+
+  /** What its files say of the model's chat format. */
+  public ChatSource chatSource() {
+    return file.chat();
+  }
+
+  /**
+   * What a GGUF file says of it.
+   *
+   * @throws IllegalArgumentException when it is of a kind that GGUF has no words for
+   */
+  public GgmlVocabulary ggml() {
+    return file.ggml();
+  }
+
+  /** The text of its {@code tokenizer.json}. */
+  public String json() {
+    return file.json();
   }
 
   /** Whether no view has been closed. */

@@ -15,12 +15,17 @@ import org.peft4j.tensor.Torch;
 /**
  * A {@code tokenizer.json}, read once, for the native tokenizer and for its vocabulary, with the
  * special tokens that the files beside it name.
+ *
+ * @param path where it lies, or the file that it was made from
+ * @param source what it was made from, if that is no {@code tokenizer.json}
  */
 record TokenizerFile(
     Path path,
     Vocabulary vocabulary,
     Map<String, String> specialTokens,
-    HuggingFaceTokenizer tokenizer) {
+    HuggingFaceTokenizer tokenizer,
+    ChatSource chat,
+    @Nullable GgmlVocabulary source) {
   private static final long LARGEST = 256L << 20; // the largest known is an eighth of it
   private static final Map<String, String> AS_ASKED_ONLY =
       Map.of("truncation", "do_not_truncate", "padding", "do_not_pad");
@@ -35,7 +40,7 @@ record TokenizerFile(
       if (Files.size(file) > LARGEST) {
         throw notTokenizer(file, "a file of %,d bytes".formatted(Files.size(file)), null);
       }
-      return parse(file, Files.readString(file));
+      return parse(file, Files.readString(file), ChatSource.beside(file), null);
     } catch (CharacterCodingException e) {
       throw notTokenizer(file, "bytes that are not UTF-8 text", e);
     } catch (IOException e) {
@@ -43,19 +48,63 @@ record TokenizerFile(
     }
   }
 
-  private static TokenizerFile parse(Path file, String json) throws IOException {
+  /** A tokenizer of what another file says. */
+  static TokenizerFile of(GgmlVocabulary source, Path file) {
+    ChatSource chat =
+        new ChatSource(
+            source.chatTemplate(), source.token(source.begin()), source.token(source.end()));
+    String json;
+    try {
+      json = GgmlTokenizer.json(source);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(file + ": tokenizer: " + e.getMessage(), e);
+    }
+    try {
+      return parse(file, json, chat, source);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** The text of the {@code tokenizer.json}. */
+  String json() {
+    try {
+      return source != null ? GgmlTokenizer.json(source) : Files.readString(path);
+    } catch (IOException e) {
+      throw new UncheckedIOException(path + ": cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  /** What a GGUF file says of it. */
+  GgmlVocabulary ggml() {
+    try {
+      return source != null ? source : TokenizerJson.vocabulary(json(), chat);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(
+          path + ": cannot stand in a GGUF file: " + e.getMessage(), e);
+    }
+  }
+
+  private static TokenizerFile parse(
+      Path file, String json, ChatSource chat, @Nullable GgmlVocabulary source) throws IOException {
     Vocabulary vocabulary;
     try {
       vocabulary = Vocabulary.parse(json);
     } catch (IOException e) {
       throw notTokenizer(file, e.getMessage(), e);
     }
-    Map<String, String> special = SpecialTokens.read(folder(file));
+    Map<String, String> special =
+        source == null ? SpecialTokens.read(folder(file)) : chat.specialTokens();
     Torch.start(); // sets DJL offline; the native library then comes from the class path
     try {
       var bytes = new ByteArrayInputStream(json.getBytes(StandardCharsets.UTF_8));
       return new TokenizerFile(
-          file, vocabulary, special, HuggingFaceTokenizer.newInstance(bytes, AS_ASKED_ONLY));
+          file,
+          vocabulary,
+          special,
+          HuggingFaceTokenizer.newInstance(bytes, AS_ASKED_ONLY),
+          chat,
+          source);
     } catch (RuntimeException e) { // whatever the native parser says
       throw notTokenizer(file, e.getMessage(), e);
     }

@@ -23,6 +23,11 @@ public interface Objective {
     return rows.length;
   }
 
+  /** What there is to learn, in a few words. */
+  default String describe() {
+    return rows() + " rows";
+  }
+
   /** Figures over all rows, without training. */
   Metrics evaluate(Block model, int batchSize);
 }

@@ -8,7 +8,6 @@ import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.peft4j.data.Example;
@@ -29,7 +28,6 @@ import org.peft4j.text.Tokens;
 public final class TextClassification implements Objective {
   private final List<Tokens> texts;
   private final long[] labels;
-  private final int classes;
   private final long padId;
 
   /**
@@ -57,7 +55,6 @@ public final class TextClassification implements Objective {
       labels[i] = e.label();
     }
     texts = tokenizer.encodeAll(all);
-    classes = labelNames.size();
     padId = tokenizer.padId();
   }
 
@@ -101,11 +98,8 @@ public final class TextClassification implements Objective {
 
   /** Accuracy, macro F1 and mean cross entropy of these logits against this objective's labels. */
   public Metrics score(float[][] logits) {
-    int correct = 0;
+    Confusion confusion = new Confusion();
     double loss = 0;
-    int[] hit = new int[classes];
-    int[] said = new int[classes];
-    int[] is = new int[classes];
     for (int i = 0; i < logits.length; i++) {
       float[] row = logits[i];
       int best = 0;
@@ -114,30 +108,14 @@ public final class TextClassification implements Objective {
           best = c;
         }
       }
-      int label = (int) labels[i];
-      said[best]++;
-      is[label]++;
-      if (best == label) {
-        correct++;
-        hit[label]++;
-      }
+      confusion.add(best, (int) labels[i]);
       double sum = 0;
       for (float x : row) {
         sum += Math.exp(x - row[best]);
       }
-      loss += Math.log(sum) + row[best] - row[label];
+      loss += Math.log(sum) + row[best] - row[(int) labels[i]];
     }
-    double f1 = 0;
-    int present = 0;
-    for (int c = 0; c < classes; c++) {
-      if (is[c] + said[c] > 0) {
-        f1 += 2.0 * hit[c] / (is[c] + said[c]);
-        present++;
-      }
-    }
-    Map<String, Double> values = new LinkedHashMap<>();
-    values.put("accuracy", (double) correct / logits.length);
-    values.put("f1", f1 / present);
+    Map<String, Double> values = confusion.values();
     values.put("loss", loss / logits.length);
     return new Metrics(values, logits.length, true);
   }

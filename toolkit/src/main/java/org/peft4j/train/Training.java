@@ -7,6 +7,7 @@ import java.util.function.Function;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.adapter.PeftModel;
+import org.peft4j.data.Conversations;
 import org.peft4j.data.Examples;
 
 /**
@@ -17,7 +18,7 @@ import org.peft4j.data.Examples;
 public final class Training {
   private final PeftModel model;
   private final Objective objective;
-  private final Function<Examples, Objective> objectives;
+  private final Objectives objectives;
   private final @Nullable Objective validation;
   private final Settings settings;
   private final boolean quiet;
@@ -25,7 +26,7 @@ public final class Training {
   private Training(
       PeftModel model,
       Objective objective,
-      Function<Examples, Objective> objectives,
+      Objectives objectives,
       @Nullable Objective validation,
       Settings settings,
       boolean quiet) {
@@ -37,20 +38,38 @@ public final class Training {
     this.quiet = quiet;
   }
 
+  /** What is learned from rows of either kind, for validation. */
+  private record Objectives(
+      Function<Examples, Objective> ofExamples, Function<Conversations, Objective> ofRows) {
+    static final Objectives NONE = new Objectives(Objectives::refuse, Objectives::refuse);
+
+    private static Objective refuse(Object rows) {
+      throw new IllegalArgumentException(
+          "validate: give rows of the same kind as the training data, or an Objective");
+    }
+  }
+
   /** A run over {@code rows}; {@code objectives} makes of rows what is learned from them. */
   public static Training of(
       PeftModel model, Examples rows, Function<Examples, Objective> objectives) {
-    return new Training(model, objectives.apply(rows), objectives, null, Settings.DEFAULT, false);
+    Objectives makers = new Objectives(objectives, Objectives::refuse);
+    return new Training(model, objectives.apply(rows), makers, null, Settings.DEFAULT, false);
+  }
+
+  /**
+   * A run over {@code rows}; {@code objectives} makes of rows what is learned from them. Batches
+   * are of 8 rows by default.
+   */
+  public static Training of(
+      PeftModel model, Conversations rows, Function<Conversations, Objective> objectives) {
+    Objectives makers = new Objectives(Objectives::refuse, objectives);
+    Settings settings = Settings.DEFAULT.change(d -> d.batchSize = 8);
+    return new Training(model, objectives.apply(rows), makers, null, settings, false);
   }
 
   /** A run over an objective of the caller's own. */
   public static Training of(PeftModel model, Objective objective) {
-    Function<Examples, Objective> none =
-        rows -> {
-          throw new IllegalArgumentException(
-              "validate: give an Objective, as for the training data");
-        };
-    return new Training(model, objective, none, null, Settings.DEFAULT, false);
+    return new Training(model, objective, Objectives.NONE, null, Settings.DEFAULT, false);
   }
 
   private Training with(Consumer<Settings.Draft> changes) {
@@ -125,7 +144,12 @@ public final class Training {
 
   /** Rows to evaluate on, at the end of each epoch unless {@link #evaluateEvery} says otherwise. */
   public Training validate(Examples rows) {
-    return validate(objectives.apply(rows));
+    return validate(objectives.ofExamples().apply(rows));
+  }
+
+  /** Rows to evaluate on, see {@link #validate(Examples)}. */
+  public Training validate(Conversations rows) {
+    return validate(objectives.ofRows().apply(rows));
   }
 
   /** An objective to evaluate. */
@@ -180,6 +204,11 @@ public final class Training {
     return new Training(model, objective, objectives, validation, settings, true);
   }
 
+  /** What is learned. */
+  public Objective objective() {
+    return objective;
+  }
+
   public Settings settings() {
     return settings;
   }
@@ -205,8 +234,8 @@ public final class Training {
     return "training of "
         + model.activeAdapters()
         + " on "
-        + objective.rows()
-        + " rows: "
+        + objective.describe()
+        + ": "
         + settings.epochs()
         + " epochs, batches of "
         + settings.batchSize()

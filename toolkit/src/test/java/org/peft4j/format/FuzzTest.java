@@ -119,6 +119,26 @@ class FuzzTest {
   }
 
   @Test
+  void damaged_gguf_files() throws Exception {
+    byte[] file = Files.readAllBytes(GgufFixtures.path("written.gguf"));
+    fuzz("g.gguf", random -> bytes(file, random));
+  }
+
+  @Test
+  void damaged_gguf_heads() throws Exception {
+    byte[] file = Files.readAllBytes(GgufFixtures.path("types.gguf"));
+    int head = 1408; // where its data begin
+    byte[] data = java.util.Arrays.copyOfRange(file, head, file.length);
+    byte[] before = java.util.Arrays.copyOf(file, head);
+    fuzz(
+        "h.gguf",
+        random -> {
+          byte[] damaged = bytes(before, random);
+          return splice(data, 0, 0, damaged);
+        });
+  }
+
+  @Test
   void damaged_json() {
     byte[] json = Fixtures.bytes("json/sorted.json");
     int sound = 0;
