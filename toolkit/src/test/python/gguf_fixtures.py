@@ -279,6 +279,10 @@ GPT2_SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(
 LLAMA3_SPLIT = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|"
                 r"\s+(?!\S)|\s+")
 
+TEKKEN_SPLIT = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|"
+                r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}|"
+                r" ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+
 
 def byte_bpe():
     tokenizer = Tokenizer(models.BPE())
@@ -335,6 +339,7 @@ def all_tokenizers():
         "gpt-2": (byte_level, None, False),
         "llama-bpe": (split(LLAMA3_SPLIT), None, True),
         "qwen2": (split(LLAMA3_SPLIT.replace("{1,3}", "")), normalizers.NFC(), False),
+        "tekken": (split(TEKKEN_SPLIT), None, True),
     }
     for pre, (pre_tokenizer, normalizer, ignore_merges) in kinds.items():
         tokenizer = byte_bpe()
@@ -346,7 +351,7 @@ def all_tokenizers():
             tokenizer.normalizer = normalizer
         tokenizer.model.ignore_merges = ignore_merges
         tokenizer.save(str(OUT / f"tokenizer-{pre}.json"), pretty=False)
-        expected[pre] = cases(tokenizer, [0] if pre == "llama-bpe" else [])
+        expected[pre] = cases(tokenizer, [0] if pre in ("llama-bpe", "tekken") else [])
     expected["spm"] = spm()
     (OUT / "tokens.json").write_text(json.dumps(expected, indent=1) + "\n")
 

@@ -1,5 +1,6 @@
 package org.peft4j.model;
 
+import ai.djl.ndarray.types.Shape;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -68,7 +69,21 @@ final class GgufConfig {
   }
 
   private long rows(String tensor) {
-    return file.info(tensor).shape().get(0);
+    Shape shape = file.info(tensor).shape();
+    if (shape.dimension() != 2) {
+      throw new IllegalArgumentException(
+          file.origin() + ": " + tensor + "\nexpected: a matrix\nfound: " + shape);
+    }
+    return shape.get(0);
+  }
+
+  /** Number of layers, which the tensors must bear out: nothing is built for a mere number. */
+  private long layers() {
+    long n = size("block_count");
+    if (!file.names().contains("blk." + (n - 1) + ".attn_norm.weight")) {
+      throw metadata.wrong(key("block_count"), "the number of layers that the file holds");
+    }
+    return n;
   }
 
   private void id(String name, String key) {
@@ -84,7 +99,7 @@ final class GgufConfig {
     out.put("n_embd", size("embedding_length"));
     out.put("n_head", size("attention.head_count"));
     out.put("n_inner", size("feed_forward_length"));
-    out.put("n_layer", size("block_count"));
+    out.put("n_layer", layers());
     out.put("n_positions", size("context_length"));
   }
 
@@ -97,10 +112,12 @@ final class GgufConfig {
     long heads = size("attention.head_count");
     long turned = sizeOr(hidden / heads, "rope.dimension_count");
     long headSize = sizeOr(turned, "attention.key_length");
-    if (turned != headSize || sizeOr(headSize, "attention.value_length") != headSize) {
+    if (turned != headSize
+        || headSize % 2 != 0
+        || sizeOr(headSize, "attention.value_length") != headSize) {
       throw metadata.wrong(
           key("rope.dimension_count"),
-          headSize + ", the length of keys and values: all of a head is turned");
+          "the length of keys and values, an even number: all of a head is turned");
     }
     if (layout == GgufLayout.LLAMA) {
       out.put("attention_bias", file.names().contains("blk.0.attn_q.bias"));
@@ -114,21 +131,22 @@ final class GgufConfig {
     out.put("intermediate_size", size("feed_forward_length"));
     out.put("max_position_embeddings", size("context_length"));
     out.put("num_attention_heads", heads);
-    out.put("num_hidden_layers", size("block_count"));
+    out.put("num_hidden_layers", layers());
     out.put("num_key_value_heads", sizeOr(heads, "attention.head_count_kv"));
     out.put("rms_norm_eps", number("attention.layer_norm_rms_epsilon"));
     double base = metadata.has(key("rope.freq_base")) ? number("rope.freq_base") : 10000.0;
     out.put("rope_theta", base);
-    Map<String, @Nullable Object> scaling = scaling(base, ropeFactors);
+    Map<String, @Nullable Object> scaling = scaling(base, headSize, ropeFactors);
     if (scaling != null) {
       out.put("rope_scaling", scaling);
     }
   }
 
   private @Nullable Map<String, @Nullable Object> scaling(
-      double base, float @Nullable [] ropeFactors) {
+      double base, long headSize, float @Nullable [] ropeFactors) {
     if (ropeFactors != null) {
-      Map<String, @Nullable Object> found = RopeFactors.scaling(ropeFactors, base);
+      Map<String, @Nullable Object> found =
+          ropeFactors.length == headSize / 2 ? RopeFactors.scaling(ropeFactors, base) : null;
       if (found == null) {
         throw new IllegalArgumentException(
             file.origin()

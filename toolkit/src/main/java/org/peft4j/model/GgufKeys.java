@@ -140,10 +140,10 @@ final class GgufKeys {
     if (!v.merges().isEmpty()) {
       out.put(GgufTokenizer.KEY + "merges", GgufValue.texts(v.merges()));
     }
-    id(out, "bos_token_id", v.begin(), config);
-    id(out, "eos_token_id", v.end(), config);
+    id(out, "bos_token_id", v.begin(), config.values().get("bos_token_id"));
+    id(out, "eos_token_id", v.end(), config.values().get("eos_token_id"));
     id(out, "unknown_token_id", v.unknown(), null);
-    id(out, "padding_token_id", v.padding(), null);
+    id(out, "padding_token_id", v.padding(), config.values().get("pad_token_id"));
     flag(out, "add_bos_token", v.addBegin());
     flag(out, "add_eos_token", v.addEnd());
     flag(out, "add_space_prefix", v.addSpace());
@@ -154,8 +154,7 @@ final class GgufKeys {
   }
 
   private static void id(
-      Map<String, GgufValue> out, String end, @Nullable Integer id, @Nullable Config config) {
-    Object otherwise = config == null ? null : config.values().get(end);
+      Map<String, GgufValue> out, String end, @Nullable Integer id, @Nullable Object otherwise) {
     if (id != null) {
       out.put(GgufTokenizer.KEY + end, GgufValue.uint32(id));
     } else if (otherwise instanceof Long n && n >= 0) {

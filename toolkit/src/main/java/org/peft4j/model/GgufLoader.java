@@ -1,6 +1,7 @@
 package org.peft4j.model;
 
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -38,7 +39,9 @@ final class GgufLoader {
       return null;
     }
     try (NDManager manager = Torch.newManager()) {
-      return file.load(GgufLayout.ROPE_FACTORS, manager).toFloatArray();
+      return file.load(GgufLayout.ROPE_FACTORS, manager)
+          .toType(DataType.FLOAT32, false)
+          .toFloatArray();
     }
   }
 }

@@ -63,7 +63,7 @@ final class GgufTensors implements TensorSource {
   @Override
   public Info info(String name) {
     Info info = file.info(names.getOrDefault(name, name));
-    return layout.transposed(name)
+    return layout.transposed(name) && info.shape().dimension() == 2
         ? new Info(info.dtype(), flipped(info.shape()), info.bytes())
         : info;
   }

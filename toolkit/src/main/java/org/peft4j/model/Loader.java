@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.Gguf;
 import org.peft4j.format.Json;
@@ -24,9 +25,25 @@ public final class Loader {
 
   private Loader() {}
 
-  /** Loads a Hugging Face directory or a GGUF file. */
+  /**
+   * Loads a Hugging Face directory, a GGUF file, or a folder without {@code config.json} that holds
+   * one GGUF file.
+   */
   public static Pretrained path(Path path) {
-    return Gguf.is(path) ? GgufLoader.load(path) : directory(path);
+    if (Gguf.is(path)) {
+      return GgufLoader.load(path);
+    }
+    if (Files.isDirectory(path) && !Files.exists(path.resolve("config.json"))) {
+      try (Stream<Path> files = Files.list(path)) {
+        List<Path> found = files.filter(Gguf::is).toList();
+        if (found.size() == 1) {
+          return GgufLoader.load(found.get(0));
+        }
+      } catch (IOException e) {
+        throw new UncheckedIOException(path + ": cannot be read: " + e.getMessage(), e);
+      }
+    }
+    return directory(path);
   }
 
   /**

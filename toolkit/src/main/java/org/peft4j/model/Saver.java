@@ -11,9 +11,11 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.AtomicFiles;
+import org.peft4j.format.Gguf;
 import org.peft4j.format.Json;
 import org.peft4j.format.Safetensors;
 import org.peft4j.text.ChatSource;
+import org.peft4j.text.GgmlVocabulary;
 import org.peft4j.text.Tokenizer;
 
 /** Models as Hugging Face directories: config.json, model.safetensors, tokenizer.json. */
@@ -89,6 +91,11 @@ final class Saver {
     putIfThere(config, "bos_token", chat.bosToken());
     putIfThere(config, "eos_token", chat.eosToken());
     putIfThere(config, "chat_template", chat.template());
+    if (Gguf.named(tokenizer.path())) {
+      GgmlVocabulary source = tokenizer.ggml();
+      putIfThere(config, "pad_token", source.token(source.padding()));
+      putIfThere(config, "unk_token", source.token(source.unknown()));
+    }
     if (!config.isEmpty()) {
       config.put("tokenizer_class", "PreTrainedTokenizerFast");
       AtomicFiles.writeString(dir.resolve("tokenizer_config.json"), Json.format(config) + "\n");

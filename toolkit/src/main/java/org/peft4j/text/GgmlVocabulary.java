@@ -60,7 +60,7 @@ public record GgmlVocabulary(
   }
 
   /** The token of an id, or null where there is none. */
-  @Nullable String token(@Nullable Integer id) {
+  public @Nullable String token(@Nullable Integer id) {
     return id == null || id < 0 || id >= tokens.size() ? null : tokens.get(id);
   }
 

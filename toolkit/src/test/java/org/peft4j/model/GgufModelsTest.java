@@ -2,20 +2,28 @@ package org.peft4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.peft4j.format.Gguf;
 import org.peft4j.format.GgufFile;
 import org.peft4j.format.GgufFixtures;
+import org.peft4j.format.GgufValue;
 import org.peft4j.format.Json;
 import org.peft4j.format.Safetensors;
 import org.peft4j.format.TensorSource;
@@ -25,13 +33,23 @@ import org.peft4j.tensor.Torch;
 @Tag("fast")
 class GgufModelsTest {
   @ParameterizedTest
-  @ValueSource(strings = {"llama", "llama-k"})
+  @ValueSource(strings = {"llama", "llama-k", "qwen2", "qwen3", "gpt2"})
   void logits_equal_those_of_transformers(String name) throws Exception {
+    assumeTrue(known(name), "no architecture " + name + " yet");
     try (Pretrained model = Loader.path(GgufFixtures.path(name + ".gguf"))) {
       assertThat(model.name()).isEqualTo(name);
       assertThat(model.task()).isEqualTo(Task.CAUSAL_LM);
       assertThat(difference(model, GgufFixtures.path(name + "-logits.safetensors")))
           .isLessThan(1e-5f);
+    }
+  }
+
+  private static boolean known(String name) {
+    try {
+      Architectures.of(new Config(name, Map.of("model_type", name.replace("-k", ""))));
+      return true;
+    } catch (IllegalArgumentException e) {
+      return false;
     }
   }
 
@@ -116,6 +134,95 @@ class GgufModelsTest {
     assertThatThrownBy(() -> Loader.path(GgufFixtures.path("types.gguf")))
         .hasMessageContainingAll(
             "types.gguf", "general.architecture", "[llama, qwen2, qwen3, gpt2]", "found: none");
+  }
+
+  @Test
+  void a_folder_with_one_file_is_that_file(@TempDir Path folder) throws Exception {
+    Files.copy(GgufFixtures.path("llama-k.gguf"), folder.resolve("a.gguf"));
+    try (Pretrained model = Loader.path(folder)) {
+      assertThat(model.name()).isEqualTo("a");
+      assertThat(model.hasTokenizer()).isFalse();
+    }
+    Files.copy(GgufFixtures.path("llama-k.gguf"), folder.resolve("b.gguf"));
+    assertThatThrownBy(() -> Loader.path(folder))
+        .hasMessageContainingAll("not a model", "or a GGUF file", "a folder without config.json");
+  }
+
+  @Test
+  void a_file_without_a_key_or_with_strange_tensors_is_refused(@TempDir Path folder)
+      throws Exception {
+    try (NDManager manager = Torch.newManager();
+        GgufFile sound = Gguf.open(GgufFixtures.path("llama-k.gguf"))) {
+      Map<String, GgufValue> keys = new LinkedHashMap<>(sound.metadata().values());
+      List<Gguf.Entry> tensors = new ArrayList<>();
+      for (String name : sound.names()) {
+        NDArray array = sound.load(name, manager);
+        tensors.add(new Gguf.Entry(name, "F32", array.getShape(), () -> array));
+      }
+      Path file = folder.resolve("f.gguf");
+      for (String key :
+          List.of("block_count", "embedding_length", "attention.layer_norm_rms_epsilon")) {
+        Map<String, GgufValue> fewer = new LinkedHashMap<>(keys);
+        fewer.remove("llama." + key);
+        Gguf.write(file, fewer, tensors);
+        assertThatThrownBy(() -> Loader.path(file))
+            .hasMessageContainingAll("f.gguf", "\"llama." + key + "\"", "no such key");
+      }
+      Gguf.write(file, keys, tensors.subList(1, tensors.size()));
+      assertThatThrownBy(() -> Loader.path(file)).hasMessageContaining(tensors.get(0).name());
+      Map<String, GgufValue> larger = new LinkedHashMap<>(keys);
+      larger.put("llama.feed_forward_length", GgufValue.uint32(512));
+      Gguf.write(file, larger, tensors);
+      assertThatThrownBy(() -> Loader.path(file))
+          .hasMessageContainingAll("mlp.up_proj.weight", "expected (512, 256)", "found (256, 256)");
+      larger = new LinkedHashMap<>(keys);
+      larger.put("llama.expert_count", GgufValue.uint32(8));
+      Gguf.write(file, larger, tensors);
+      assertThatThrownBy(() -> Loader.path(file)).hasMessageContaining("mixtures of experts");
+      larger = new LinkedHashMap<>(keys);
+      larger.put("split.count", GgufValue.uint32(2));
+      Gguf.write(file, larger, tensors);
+      assertThatThrownBy(() -> Loader.path(file)).hasMessageContaining("llama-gguf-split --merge");
+      Gguf.Entry first = tensors.get(0);
+      tensors.add(new Gguf.Entry("blk.0.odd.weight", "F32", first.shape(), first.values()));
+      Gguf.write(file, keys, tensors);
+      assertThatThrownBy(() -> Loader.path(file))
+          .hasMessageContainingAll("not known to have", "blk.0.odd.weight");
+    }
+  }
+
+  @Test
+  void rope_scaling_reaches_the_configuration(@TempDir Path folder) throws Exception {
+    try (GgufFile sound = Gguf.open(GgufFixtures.path("llama-k.gguf"))) {
+      Map<String, GgufValue> keys = new LinkedHashMap<>(sound.metadata().values());
+      keys.put("llama.rope.scaling.type", GgufValue.text("yarn"));
+      keys.put("llama.rope.scaling.factor", GgufValue.float32(4));
+      keys.put("llama.rope.scaling.original_context_length", GgufValue.uint32(32));
+      Path file = folder.resolve("f.gguf");
+      try (NDManager manager = Torch.newManager()) {
+        NDArray embeddings = manager.zeros(new Shape(64, 256));
+        Gguf.write(
+            file,
+            keys,
+            List.of(
+                new Gguf.Entry("token_embd.weight", "F32", new Shape(64, 256), () -> embeddings),
+                new Gguf.Entry(
+                    "blk.0.attn_norm.weight", "F32", new Shape(64, 256), () -> embeddings)));
+      }
+      try (GgufFile open = Gguf.open(file)) {
+        Config config = GgufConfig.read(open, GgufLayout.LLAMA, null);
+        assertThat(config.values().get("rope_scaling"))
+            .isEqualTo(
+                Map.of(
+                    "rope_type", "yarn", "factor", 4.0, "original_max_position_embeddings", 32L));
+        assertThat(config.flag("tie_word_embeddings", false)).isTrue();
+        Config written = config.with("vocab_size", 64L);
+        assertThat(GgufKeys.of("n", written, GgufLayout.LLAMA, Dtype.F32))
+            .containsEntry("llama.rope.scaling.type", GgufValue.text("yarn"))
+            .containsEntry("llama.rope.scaling.factor", GgufValue.float32(4))
+            .containsEntry("llama.rope.scaling.original_context_length", GgufValue.uint32(32));
+      }
+    }
   }
 
   @Test

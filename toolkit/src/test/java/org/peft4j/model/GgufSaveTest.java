@@ -58,14 +58,11 @@ class GgufSaveTest {
           .metadata()
           .values()
           .forEach(
-              (key, value) -> {
-                if (!key.equals("tokenizer.ggml.padding_token_id")) { // tokenizer.json has none
+              (key, value) ->
                   assertThat(again.metadata().values().get(key))
                       .as(key)
                       .usingRecursiveComparison()
-                      .isEqualTo(value);
-                }
-              });
+                      .isEqualTo(value));
     }
   }
 
@@ -125,6 +122,7 @@ class GgufSaveTest {
     Map<String, ?> config = Json.read(folder.resolve("tokenizer_config.json"));
     assertThat(config.get("tokenizer_class")).isEqualTo("PreTrainedTokenizerFast");
     assertThat(config.get("eos_token")).isEqualTo("<|im_end|>");
+    assertThat(config.get("pad_token")).isEqualTo("<|im_end|>");
   }
 
   @Test

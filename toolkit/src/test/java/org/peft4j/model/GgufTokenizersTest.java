@@ -21,7 +21,7 @@ import org.peft4j.text.Tokenizer;
 @Tag("fast")
 class GgufTokenizersTest {
   @ParameterizedTest
-  @ValueSource(strings = {"smollm", "gpt-2", "llama-bpe", "qwen2", "spm"})
+  @ValueSource(strings = {"smollm", "gpt-2", "llama-bpe", "qwen2", "tekken", "spm"})
   void ids_and_texts_are_those_of_the_reference(String kind) throws Exception {
     List<?> cases = (List<?>) Json.read(GgufFixtures.path("tokens.json")).get(kind);
     try (GgufFile file = Gguf.open(GgufFixtures.path("tokenizer-" + kind + ".gguf"));

@@ -22,7 +22,7 @@ class TokenizerJsonTest {
   @TempDir Path folder;
 
   @ParameterizedTest
-  @ValueSource(strings = {"smollm", "gpt-2", "llama-bpe", "qwen2"})
+  @ValueSource(strings = {"smollm", "gpt-2", "llama-bpe", "qwen2", "tekken"})
   void a_way_of_splitting_is_known_again(String pre) {
     try (Tokenizer original = Tokenizer.load(GgufFixtures.path("tokenizer-" + pre + ".json"))) {
       GgmlVocabulary v = original.ggml();
