@@ -17,7 +17,7 @@ enum GgufLayout {
   QWEN3("qwen3", "Qwen3ForCausalLM", Tables.TOP, "model.layers.", Tables.LAYER),
   GPT2("gpt2", "GPT2LMHeadModel", Tables.GPT2_TOP, "transformer.h.", Tables.GPT2_LAYER);
 
-  /** Tensors that say nothing which the metadata and the other tensors do not. */
+  /** What Llama 3.1 divides the frequencies of RoPE by; a setting rather than a weight. */
   static final String ROPE_FACTORS = "rope_freqs.weight";
 
   private static final String BLOCK = "blk.";

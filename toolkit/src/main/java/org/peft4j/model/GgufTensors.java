@@ -35,7 +35,7 @@ final class GgufTensors implements TensorSource {
       String hf = layout.hf(name);
       if (hf != null) {
         names.put(hf, name);
-      } else if (!name.equals(GgufLayout.ROPE_FACTORS) && !name.endsWith(".attn_rot_embd")) {
+      } else if (!name.equals(GgufLayout.ROPE_FACTORS) && !name.contains(".attn_rot_embd.")) {
         unknown.add(name);
       }
     }

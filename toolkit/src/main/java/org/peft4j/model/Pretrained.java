@@ -252,10 +252,15 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
 
   /**
    * Writes a Hugging Face directory: {@code config.json}, {@code model.safetensors}, and {@code
-   * tokenizer.json} if there is a tokenizer.
+   * tokenizer.json} if there is a tokenizer; or a GGUF file in float32 where {@code path} ends in
+   * {@code .gguf}.
    */
-  public void save(Path dir) {
-    Saver.save(this, dir, null, Saver.SHARD_BYTES);
+  public void save(Path path) {
+    if (Gguf.named(path)) {
+      GgufSaver.save(this, path, Dtype.F32);
+    } else {
+      Saver.save(this, path, null, Saver.SHARD_BYTES);
+    }
   }
 
   /**

@@ -3,6 +3,7 @@ package org.peft4j.text;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
 import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
 import java.util.HashMap;
@@ -180,7 +181,7 @@ final class GgmlTokenizer {
   }
 
   /** The tokens that every text begins and ends with. */
-  private com.google.gson.JsonElement ends(boolean usuallyBegins) {
+  private JsonElement ends(boolean usuallyBegins) {
     Boolean add = source.addBegin();
     String first = (add == null ? usuallyBegins : add) ? source.token(source.begin()) : null;
     String last = Boolean.TRUE.equals(source.addEnd()) ? source.token(source.end()) : null;

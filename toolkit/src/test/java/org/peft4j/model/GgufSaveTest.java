@@ -40,7 +40,7 @@ class GgufSaveTest {
     }
     try (Pretrained model = Loader.path(dir)) {
       assertThat(GgufModelsTest.difference(model, logits)).isLessThan(1e-5f);
-      model.save(file, Dtype.F32);
+      model.save(file);
     }
     try (Pretrained model = Loader.path(file)) {
       assertThat(GgufModelsTest.difference(model, logits)).isLessThan(1e-5f);
