@@ -9,10 +9,10 @@ import org.peft4j.model.Config;
 import org.peft4j.model.Loader;
 import org.peft4j.model.Pretrained;
 import org.peft4j.model.Task;
+import org.peft4j.text.ChatFormat;
 import org.peft4j.train.CausalLanguageModeling;
 import org.peft4j.train.Metrics;
 import org.peft4j.train.Objective;
-import org.peft4j.text.ChatFormat;
 import org.peft4j.train.RowFormat;
 import org.peft4j.train.TextClassification;
 
@@ -90,7 +90,8 @@ public final class Models {
     List<?> several = end instanceof List<?> list ? list : end == null ? List.of() : List.of(end);
     boolean chats = model.hasTokenizer() && model.tokenizer().hasChatTemplate();
     ChatFormat chat = chats ? model.tokenizer().chatTemplate() : null;
-    return RowFormat.DEFAULT.chat(chat).ends(
-        several.stream().map(id -> Long.valueOf(((Number) id).longValue())).toList());
+    return RowFormat.DEFAULT
+        .chat(chat)
+        .ends(several.stream().map(id -> Long.valueOf(((Number) id).longValue())).toList());
   }
 }

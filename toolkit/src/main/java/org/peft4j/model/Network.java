@@ -102,8 +102,7 @@ public final class Network extends Layer {
   }
 
   /** The hidden states that a language model's head is asked about: those of the text's tokens. */
-  private static NDArray scored(
-      Pass pass, Inputs in, NDArray hidden, @Nullable NDArray positions) {
+  private static NDArray scored(Pass pass, Inputs in, NDArray hidden, @Nullable NDArray positions) {
     if (in.lastOnly()) {
       return hidden.get(":, -1:");
     }
