@@ -1,10 +1,12 @@
 package org.peft4j;
 
+import ai.djl.nn.Block;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.peft4j.data.Conversations;
 import org.peft4j.data.Examples;
+import org.peft4j.generate.Generator;
 import org.peft4j.model.Config;
 import org.peft4j.model.Loader;
 import org.peft4j.model.Pretrained;
@@ -46,6 +48,16 @@ public final class Models {
   /** Loads a Hugging Face directory or a GGUF file. */
   public static Pretrained load(Path path) {
     return Loader.path(path);
+  }
+
+  /**
+   * What continues texts with a language model: greedy, at most 256 new tokens, unless told
+   * otherwise.
+   *
+   * @param model a {@link Pretrained} language model, or one with adapters
+   */
+  public static Generator generator(Block model) {
+    return Generator.of(model);
   }
 
   /** Figures of the model's task on labelled texts. */

@@ -6,6 +6,8 @@ import org.peft4j.adapter.Combination;
 import org.peft4j.adapter.PeftModel;
 import org.peft4j.data.Conversations;
 import org.peft4j.data.Examples;
+import org.peft4j.generate.Generated;
+import org.peft4j.generate.Generator;
 import org.peft4j.model.Pretrained;
 import org.peft4j.model.Task;
 import org.peft4j.spi.Placement;
@@ -78,6 +80,22 @@ public final class Tuned extends PeftModel {
 
   private Objective objective(Examples rows) {
     return Models.objective(model, rows);
+  }
+
+  /**
+   * Answers a message by the model's chat template, or continues the text where it has none;
+   * greedy, at most 256 new tokens.
+   *
+   * @see #generator()
+   */
+  public Generated generate(String prompt) {
+    Generator g = generator();
+    return model.tokenizer().hasChatTemplate() ? g.chat(prompt) : g.complete(prompt);
+  }
+
+  /** What continues texts with the active adapters, to be told how. */
+  public Generator generator() {
+    return Generator.of(this);
   }
 
   /**

@@ -53,21 +53,42 @@ class ArchitectureTest {
     TABLE.put("data", Set.of("text", "format", "tensor"));
     TABLE.put("adapter", Set.of("model", "reparam", "spi", "format", "tensor"));
     TABLE.put("train", Set.of("adapter", "data", "model", "spi", "format", "text", "tensor"));
+    TABLE.put("generate", Set.of("adapter", "model", "nn", "text", "tensor"));
     TABLE.put(
         "",
         Set.of(
-            "train", "adapter", "data", "model", "onnx", "reparam", "spi", "format", "text",
+            "generate",
+            "train",
+            "adapter",
+            "data",
+            "model",
+            "onnx",
+            "reparam",
+            "spi",
+            "format",
+            "text",
             "tensor"));
     TABLE.put(
         "notebook",
         Set.of(
-            "", "train", "adapter", "data", "model", "onnx", "reparam", "spi", "format", "text",
+            "",
+            "generate",
+            "train",
+            "adapter",
+            "data",
+            "model",
+            "onnx",
+            "reparam",
+            "spi",
+            "format",
+            "text",
             "tensor"));
     TABLE.put(
         "cli",
         Set.of(
             "",
             "notebook",
+            "generate",
             "train",
             "adapter",
             "data",

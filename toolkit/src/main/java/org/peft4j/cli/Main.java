@@ -22,6 +22,7 @@ import picocli.CommandLine.ScopeType;
       TrainCommand.class,
       EvalCommand.class,
       PerplexityCommand.class,
+      GenerateCommand.class,
       LogitsCommand.class,
       MergeCommand.class,
       ConvertCommand.class,

@@ -54,9 +54,15 @@ public final class Network extends Layer {
     return head != null ? List.of(head.outputName()) : List.of("last_hidden_state");
   }
 
-  /** The architecture's own inputs, and positions for those who want other ones. */
+  /**
+   * The architecture's own inputs, the segments that every batch of texts has (not everybody reads
+   * them), and positions for those who want other ones.
+   */
   private static List<String> inputs(Architecture architecture) {
     List<String> all = new ArrayList<>(architecture.inputs());
+    if (all.equals(List.of("input_ids", "attention_mask"))) {
+      all.add("token_type_ids");
+    }
     all.add("position_ids");
     return List.copyOf(all);
   }

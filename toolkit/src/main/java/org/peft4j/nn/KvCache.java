@@ -106,9 +106,7 @@ public final class KvCache implements AutoCloseable {
   private NDArray rows(NDArray a, long[] rows) {
     try (Scope scope = Scope.open()) {
       NDArray index = Buffers.create(manager, rows, new Shape(rows.length));
-      NDArray chosen = a.get(index);
-      scope.keep(chosen);
-      NDArray out = Scope.giveTo(manager, chosen);
+      NDArray out = Scope.giveTo(manager, a.get(index));
       a.close();
       return out;
     }

@@ -1,0 +1,134 @@
+package org.peft4j.cli;
+
+import ai.djl.nn.Block;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.Models;
+import org.peft4j.generate.Generated;
+import org.peft4j.generate.Generator;
+import org.peft4j.generate.Sampling;
+import org.peft4j.text.Message;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Lets a language model write. */
+@Command(
+    name = "generate",
+    description = "Answer a prompt with a language model, streamed as it is written.",
+    mixinStandardHelpOptions = true)
+final class GenerateCommand implements Callable<Integer> {
+  @Mixin private ModelOptions options = new ModelOptions();
+
+  @Option(names = "--prompt", required = true, description = "What the model is asked.")
+  private String prompt = "";
+
+  @Option(names = "--system", description = "What the model is told first.")
+  private @Nullable String system;
+
+  @Option(
+      names = "--raw",
+      description = "Continue the prompt as it stands, without the model's chat template.")
+  private boolean raw;
+
+  @Option(
+      names = "--max-tokens",
+      defaultValue = "256",
+      paramLabel = "N",
+      description = "At most so many new tokens; default ${DEFAULT-VALUE}.")
+  private int maxTokens;
+
+  @Option(
+      names = "--greedy",
+      description = "Take the best token at every step; the default without the options below.")
+  private boolean greedy;
+
+  @Option(names = "--temperature", paramLabel = "T", description = "Draw, at this temperature.")
+  private @Nullable Double temperature;
+
+  @Option(names = "--top-k", paramLabel = "K", description = "Draw from the best K tokens.")
+  private @Nullable Integer topK;
+
+  @Option(
+      names = "--top-p",
+      paramLabel = "P",
+      description = "Draw from the best tokens whose probabilities reach P.")
+  private @Nullable Double topP;
+
+  @Option(
+      names = "--min-p",
+      paramLabel = "P",
+      description = "Draw from tokens with at least P times the best one's probability.")
+  private @Nullable Double minP;
+
+  @Option(
+      names = "--repetition-penalty",
+      defaultValue = "1",
+      paramLabel = "R",
+      description = "Divide scores of tokens seen before; default ${DEFAULT-VALUE}, none.")
+  private double penalty;
+
+  @Option(
+      names = "--seed",
+      defaultValue = "0",
+      paramLabel = "N",
+      description = "Seed of what is drawn; default ${DEFAULT-VALUE}.")
+  private long seed;
+
+  @Option(names = "--stop", paramLabel = "TEXT", description = "End before this text; repeatable.")
+  private String[] stop = {};
+
+  @Option(names = "--json", description = "Print one JSON object instead.")
+  private boolean json;
+
+  @Override
+  public Integer call() {
+    Block model = options.adapter == null ? options.load() : options.tuned();
+    Generator generator =
+        Models.generator(model).maxTokens(maxTokens).sampling(sampling()).seed(seed).stop(stop);
+    if (!json) {
+      generator =
+          generator.stream(
+              piece -> {
+                System.out.print(piece);
+                System.out.flush();
+              });
+    }
+    Generated answer = raw ? generator.complete(prompt) : generator.chat(messages());
+    if (json) {
+      Map<String, @Nullable Object> line = new LinkedHashMap<>();
+      line.put("text", answer.text());
+      line.put("tokens", answer.tokens());
+      line.put("tokens_per_second", answer.tokensPerSecond());
+      JsonLine.print(line);
+    } else {
+      System.out.println();
+      System.err.println(answer.summary());
+    }
+    return 0;
+  }
+
+  private List<Message> messages() {
+    List<Message> out = new ArrayList<>();
+    if (system != null) {
+      out.add(Message.system(system));
+    }
+    out.add(Message.user(prompt));
+    return out;
+  }
+
+  private Sampling sampling() {
+    boolean draws = temperature != null || topK != null || topP != null || minP != null;
+    if (greedy && draws) {
+      throw new IllegalArgumentException(
+          "--greedy: expected alone, found with an option that asks for drawing");
+    }
+    double t = temperature != null ? temperature : draws ? 1 : 0;
+    return new Sampling(
+        t, topK == null ? 0 : topK, topP == null ? 1 : topP, minP == null ? 0 : minP, penalty);
+  }
+}
