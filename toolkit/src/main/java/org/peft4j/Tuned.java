@@ -9,7 +9,6 @@ import org.peft4j.data.Examples;
 import org.peft4j.generate.Generated;
 import org.peft4j.generate.Generator;
 import org.peft4j.model.Pretrained;
-import org.peft4j.model.Task;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 import org.peft4j.train.Metrics;
@@ -111,11 +110,13 @@ public final class Tuned extends PeftModel {
   /** Writes the adapters in Hugging Face PEFT's format. */
   public void save(Path dir) {
     String task =
-        model.task() == Task.SEQUENCE_CLASSIFICATION
-            ? "SEQ_CLS"
-            : model.task() == Task.CAUSAL_LM
-                ? "CAUSAL_LM"
-                : model.config() == null ? null : "FEATURE_EXTRACTION";
+        switch (model.task()) {
+          case SEQUENCE_CLASSIFICATION -> "SEQ_CLS";
+          case TOKEN_CLASSIFICATION -> "TOKEN_CLS";
+          case QUESTION_ANSWERING -> "QUESTION_ANS";
+          case CAUSAL_LM -> "CAUSAL_LM";
+          case FEATURES -> model.config() == null ? null : "FEATURE_EXTRACTION";
+        };
     save(
         dir,
         model.config() == null ? null : model.config().text("_name_or_path", model.name()),

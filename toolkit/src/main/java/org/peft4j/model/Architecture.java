@@ -3,6 +3,7 @@ package org.peft4j.model;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One family of models: how its body is made of a configuration, and what its files call things.
@@ -13,11 +14,17 @@ final class Architecture {
     Body make(Config config, boolean pooled);
   }
 
+  /** Makes an architecture's own classifier of texts. */
+  interface Classifier {
+    Head make(int hidden, int labels, double dropout);
+  }
+
   private final String modelType;
   private final String prefix;
   private final List<String> inputs;
   private final List<String> usualTargets;
   private final Maker maker;
+  private @Nullable Classifier classifier;
   private final Map<String, String> oldNames = new LinkedHashMap<>();
 
   /**
@@ -45,6 +52,17 @@ final class Architecture {
       this.oldNames.put(
           pair.substring(0, pair.indexOf('=')), pair.substring(pair.indexOf('=') + 1));
     }
+  }
+
+  /** The same with a classifier that is more than a linear layer on pooled states. */
+  Architecture classifiedBy(Classifier own) {
+    classifier = own;
+    return this;
+  }
+
+  /** Its own classifier of texts; null for a linear layer on pooled states. */
+  @Nullable Classifier classifier() {
+    return classifier;
   }
 
   String modelType() {

@@ -7,6 +7,7 @@ final class Architectures {
   private static final List<Architecture> ALL =
       List.of(
           Bert.ARCHITECTURE,
+          Roberta.ARCHITECTURE,
           Llama.ARCHITECTURE,
           Mistral.ARCHITECTURE,
           Qwen2.ARCHITECTURE,

@@ -33,7 +33,7 @@ final class Bert extends Body {
           "bert",
           List.of("input_ids", "attention_mask", "token_type_ids"),
           List.of("q", "v"),
-          Bert::new,
+          (config, pooled) -> new Bert(config, pooled, -1),
           "LayerNorm.gamma=LayerNorm.weight",
           "LayerNorm.beta=LayerNorm.bias");
 
@@ -46,7 +46,16 @@ final class Bert extends Body {
   private final List<EncoderLayer> layers = new ArrayList<>();
   private final @Nullable Projection pooler;
 
-  private Bert(Config config, boolean pooled) {
+  private final int countedFrom;
+
+  /**
+   * A body.
+   *
+   * @param countedFrom id of padding, behind which positions count the other tokens, as RoBERTa
+   *     does; -1 where positions count from 0
+   */
+  Bert(Config config, boolean pooled, int countedFrom) {
+    this.countedFrom = countedFrom;
     hidden = config.size("hidden_size");
     dropout = config.probability("hidden_dropout_prob", 0.1);
     double epsilon = config.number("layer_norm_eps", 1e-12);
@@ -81,13 +90,24 @@ final class Bert extends Body {
     NDArray x = pass.embeddings(sequence.context(), words.apply(pass, in.ids()));
     x =
         x.add(segments.apply(pass, types(in, pass)))
-            .add(positions.apply(pass, sequence.positions()));
+            .add(positions.apply(pass, at(in, sequence, pass)));
     x = pass.dropout("embeddings", dropout, norm.apply(pass, x));
     NDArray bias = sequence.paddingBias();
     for (EncoderLayer layer : layers) {
       x = layer.apply(pass, sequence, x, bias);
     }
     return x;
+  }
+
+  private NDArray at(Inputs in, Sequence sequence, Pass pass) {
+    if (countedFrom < 0 || in.get("position_ids") != null) {
+      return sequence.positions();
+    }
+    if (pass.promptTokens() + pass.prefixTokens() > 0) {
+      return sequence.positions().add(countedFrom + 1); // virtual tokens have no ids to look at
+    }
+    NDArray token = in.ids().neq(countedFrom).toType(DataType.INT64, false);
+    return token.cumSum(1).mul(token).add(countedFrom);
   }
 
   private void limit(Inputs in, Sequence sequence) {

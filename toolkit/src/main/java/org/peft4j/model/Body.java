@@ -27,6 +27,13 @@ public abstract class Body extends Layer {
   /** The token embeddings, for a head that is tied to them. */
   public abstract Frozen embeddings();
 
+  /** The hidden states of a text's own tokens, without virtual ones in front of them. */
+  final NDArray own(Pass pass, Inputs in, NDArray hidden) {
+    return pass.promptTokens() > 0 && hidden.getShape().get(1) > in.length()
+        ? hidden.get(":, {}:", pass.promptTokens())
+        : hidden;
+  }
+
   /** The sizes that hooks fit their tensors to. */
   public abstract Anatomy anatomy();
 

@@ -1,6 +1,7 @@
 package org.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
+import java.util.List;
 import org.peft4j.spi.Pass;
 
 /** Pooling alone: one vector {@code [batch, hidden]} per text. */
@@ -22,7 +23,7 @@ final class EmbeddingHead extends Head {
   }
 
   @Override
-  public String outputName() {
-    return "sentence_embedding";
+  public List<String> outputNames() {
+    return List.of("sentence_embedding");
   }
 }

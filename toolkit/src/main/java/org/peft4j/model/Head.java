@@ -14,11 +14,16 @@ public abstract class Head extends Layer {
   /** The task's output from the hidden states {@code [batch, length, hidden]}. */
   public abstract NDArray apply(Pass pass, Body body, Inputs in, NDArray hidden);
 
+  /** All of the task's outputs, in the order of {@link #outputNames}. */
+  public NDList outputs(Pass pass, Body body, Inputs in, NDArray hidden) {
+    return new NDList(apply(pass, body, in, hidden));
+  }
+
   public abstract Task task();
 
-  /** Name of the output in an exported graph. */
-  public String outputName() {
-    return "logits";
+  /** Names of the outputs in an exported graph. */
+  public List<String> outputNames() {
+    return List.of("logits");
   }
 
   /** Names of this head's own modules. */

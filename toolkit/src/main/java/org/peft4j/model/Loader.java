@@ -103,7 +103,10 @@ public final class Loader {
       throw e;
     }
     List<String> labels =
-        network.task() == Task.SEQUENCE_CLASSIFICATION ? config.labels() : List.of();
+        network.task() == Task.SEQUENCE_CLASSIFICATION
+                || network.task() == Task.TOKEN_CLASSIFICATION
+            ? config.labels()
+            : List.of();
     Pretrained.Facts facts =
         new Pretrained.Facts(
             name,
@@ -134,6 +137,12 @@ public final class Loader {
     if (kind.endsWith("ForSequenceClassification")) {
       return new Plan(Task.SEQUENCE_CLASSIFICATION, Pooling.OWN);
     }
+    if (kind.endsWith("ForTokenClassification")) {
+      return new Plan(Task.TOKEN_CLASSIFICATION, null);
+    }
+    if (kind.endsWith("ForQuestionAnswering")) {
+      return new Plan(Task.QUESTION_ANSWERING, null);
+    }
     if (kind.endsWith("ForCausalLM") || kind.endsWith("LMHeadModel")) {
       return new Plan(Task.CAUSAL_LM, null);
     }
@@ -142,34 +151,50 @@ public final class Loader {
     }
     throw new IllegalArgumentException(
         config.source()
-            + ": architectures\nexpected: a name that ends in Model, ForSequenceClassification or ForCausalLM\nfound: "
+            + ": architectures\nexpected: a name that ends in Model, ForSequenceClassification, ForTokenClassification, ForQuestionAnswering or ForCausalLM\nfound: "
             + kind);
   }
 
   private static Network network(Config config, Architecture architecture, Plan plan) {
+    boolean ownClassifier =
+        architecture.classifier() != null
+            && plan.task == Task.SEQUENCE_CLASSIFICATION
+            && plan.pooling == Pooling.OWN;
     boolean pooled =
-        plan.pooling == Pooling.OWN || (plan.task == Task.FEATURES && plan.pooling == null);
+        (plan.pooling == Pooling.OWN && !ownClassifier)
+            || (plan.task == Task.FEATURES && plan.pooling == null);
     Body body = architecture.body(config, pooled);
+    int hidden = body.hiddenSize();
     Head head =
         switch (plan.task) {
           case FEATURES -> plan.pooling == null ? null : new EmbeddingHead(plan.pooling);
           case CAUSAL_LM ->
               new CausalHead(
                   body, config.size("vocab_size"), config.flag("tie_word_embeddings", false));
+          case TOKEN_CLASSIFICATION ->
+              TokenHead.labels(hidden, labels(config), classifierDropout(config));
+          case QUESTION_ANSWERING -> TokenHead.answers(hidden);
           case SEQUENCE_CLASSIFICATION -> {
-            List<String> labels = config.labels();
-            double dropout =
-                config.probability(
-                    "classifier_dropout", config.probability("hidden_dropout_prob", 0.1));
-            Pooling pooling = plan.pooling == null ? Pooling.OWN : plan.pooling;
-            yield new ClassificationHead(
-                body.hiddenSize(),
-                labels.isEmpty() ? config.sizeOr(2, "num_labels") : labels.size(),
-                pooling,
-                dropout);
+            Architecture.Classifier own = architecture.classifier();
+            yield ownClassifier && own != null
+                ? own.make(hidden, labels(config), classifierDropout(config))
+                : new ClassificationHead(
+                    hidden,
+                    labels(config),
+                    plan.pooling == null ? Pooling.OWN : plan.pooling,
+                    classifierDropout(config));
           }
         };
     return new Network(body, head, architecture);
+  }
+
+  private static int labels(Config config) {
+    List<String> names = config.labels();
+    return names.isEmpty() ? config.sizeOr(2, "num_labels") : names.size();
+  }
+
+  private static double classifierDropout(Config config) {
+    return config.probability("classifier_dropout", config.probability("hidden_dropout_prob", 0.1));
   }
 
   /** The configuration to write for a model, from which {@link #directory} makes the same one. */

@@ -51,7 +51,7 @@ public final class Network extends Layer {
   }
 
   List<String> outputNames() {
-    return head != null ? List.of(head.outputName()) : List.of("last_hidden_state");
+    return head != null ? head.outputNames() : List.of("last_hidden_state");
   }
 
   /**
@@ -101,21 +101,18 @@ public final class Network extends Layer {
       hidden = scored(pass, in, hidden, positions);
     }
     if (head != null) {
-      return new NDList(head.apply(pass, body, in, hidden));
+      return head.outputs(pass, body, in, hidden);
     }
     NDArray pooled = body.pool(pass, hidden);
     return pooled == null ? new NDList(hidden) : new NDList(hidden, pooled);
   }
 
   /** The hidden states that a language model's head is asked about: those of the text's tokens. */
-  private static NDArray scored(Pass pass, Inputs in, NDArray hidden, @Nullable NDArray positions) {
+  private NDArray scored(Pass pass, Inputs in, NDArray hidden, @Nullable NDArray positions) {
     if (in.lastOnly()) {
       return hidden.get(":, -1:");
     }
-    NDArray own = hidden;
-    if (pass.promptTokens() > 0 && hidden.getShape().get(1) > in.length()) {
-      own = hidden.get(":, {}:", pass.promptTokens());
-    }
+    NDArray own = body.own(pass, in, hidden);
     return positions == null ? own : Positions.rows(own, positions);
   }
 
