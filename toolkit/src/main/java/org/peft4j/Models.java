@@ -51,6 +51,16 @@ public final class Models {
   }
 
   /**
+   * A model without weights, for counting and for looking at its modules; it cannot run.
+   *
+   * @param nameOrPath a directory with a config.json, or the name of a well-known model such as
+   *     {@code llama-7b}
+   */
+  public static Pretrained meta(String nameOrPath) {
+    return Loader.meta(nameOrPath);
+  }
+
+  /**
    * What continues texts with a language model: greedy, at most 256 new tokens, unless told
    * otherwise.
    *

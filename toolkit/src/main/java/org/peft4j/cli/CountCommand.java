@@ -1,5 +1,7 @@
 package org.peft4j.cli;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -7,6 +9,7 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.Models;
 import org.peft4j.adapter.Blueprint;
+import org.peft4j.model.Loader;
 import org.peft4j.model.Pretrained;
 import org.peft4j.reparam.Reparams;
 import org.peft4j.spi.Entries;
@@ -25,7 +28,9 @@ final class CountCommand implements Callable<Integer> {
       names = "--model",
       required = true,
       paramLabel = "X",
-      description = "A Hugging Face directory, or minilm.")
+      description =
+          "A Hugging Face directory, a GGUF file, minilm, or a well-known name such as llama-7b;"
+              + " weights are read only where sizes are not in a config.json.")
   private String model = "";
 
   @Option(
@@ -49,7 +54,9 @@ final class CountCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Pretrained m = Models.load(model);
+    boolean sizesAlone =
+        Loader.presets().contains(model) || Files.exists(Path.of(model).resolve("config.json"));
+    Pretrained m = sizesAlone ? Models.meta(model) : Models.load(model);
     Reparam reparam = configured();
     Blueprint.Count count =
         new Blueprint(m, m.usualTargets(), m.newModules())

@@ -74,6 +74,41 @@ public final class Loader {
     }
   }
 
+  /** The names that {@link #meta} knows beside directories. */
+  public static List<String> presets() {
+    return Presets.names();
+  }
+
+  /**
+   * A model without weights, for counting and for looking at its modules; it cannot run.
+   *
+   * @param nameOrPath one of {@link #presets}, or a directory with a config.json
+   */
+  public static Pretrained meta(String nameOrPath) {
+    Config config = Presets.config(nameOrPath);
+    Path file = Path.of(nameOrPath).resolve("config.json");
+    if (config == null && Files.exists(file)) {
+      try {
+        config = new Config(file.toString(), Json.read(file));
+      } catch (IOException e) {
+        throw new UncheckedIOException(file + ": cannot be read: " + e.getMessage(), e);
+      }
+    }
+    if (config == null) {
+      throw new IllegalArgumentException(
+          "no model '"
+              + nameOrPath
+              + "'\nexpected: a directory with a config.json, or one of the names "
+              + presets()
+              + "\nfound: nothing at "
+              + file.toAbsolutePath());
+    }
+    Architecture architecture = Architectures.of(config);
+    Plan plan = plan(config);
+    Network network = network(config, architecture, plan);
+    return pretrained(nameOrPath, config, architecture, plan, network, null, List.of());
+  }
+
   /** The names of models that this project fetches by itself. */
   public static List<String> names() {
     return List.of(MiniLm.NAME);
@@ -102,6 +137,17 @@ public final class Loader {
       memory.manager().close();
       throw e;
     }
+    return pretrained(name, config, architecture, plan, network, tokenizer, List.of(memory));
+  }
+
+  private static Pretrained pretrained(
+      String name,
+      Config config,
+      Architecture architecture,
+      Plan plan,
+      Network network,
+      @Nullable Tokenizer tokenizer,
+      List<Arena> memory) {
     List<String> labels =
         network.task() == Task.SEQUENCE_CLASSIFICATION
                 || network.task() == Task.TOKEN_CLASSIFICATION
@@ -118,7 +164,7 @@ public final class Loader {
             List.of(),
             network.outputNames(),
             tokenizer);
-    return new Pretrained(facts, network, List.of(memory));
+    return new Pretrained(facts, network, memory);
   }
 
   /** Which head, and how it pools. */

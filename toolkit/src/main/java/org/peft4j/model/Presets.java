@@ -1,0 +1,81 @@
+package org.peft4j.model;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** The published sizes of well-known models, for counting without their weights. */
+final class Presets {
+  private static final Map<String, Map<String, @Nullable Object>> ALL = new LinkedHashMap<>();
+
+  static {
+    decoder("llama-7b", "llama", 32000, 4096, 11008, 32, 32, 32);
+    decoder("llama3-8b", "llama", 128256, 4096, 14336, 32, 32, 8);
+    decoder("mistral-7b", "mistral", 32000, 4096, 14336, 32, 32, 8);
+    decoder("smollm2-135m", "llama", 49152, 576, 1536, 30, 9, 3).put("tie_word_embeddings", true);
+    decoder("qwen2.5-0.5b", "qwen2", 151936, 896, 4864, 24, 14, 2).put("tie_word_embeddings", true);
+    Map<String, @Nullable Object> qwen3 =
+        decoder("qwen3-0.6b", "qwen3", 151936, 1024, 3072, 28, 16, 8);
+    qwen3.put("tie_word_embeddings", true);
+    qwen3.put("head_dim", 128L);
+    encoder("bert-base", "bert", "BertModel", 30522, 768, 12, 512, 2);
+    encoder("roberta-large", "roberta", "RobertaModel", 50265, 1024, 24, 514, 1);
+  }
+
+  private Presets() {}
+
+  private static Map<String, @Nullable Object> decoder(
+      String name,
+      String type,
+      long vocabulary,
+      long hidden,
+      long inner,
+      long layers,
+      long heads,
+      long groups) {
+    Map<String, @Nullable Object> c = new LinkedHashMap<>();
+    c.put("architectures", List.of("ForCausalLM"));
+    c.put("model_type", type);
+    c.put("vocab_size", vocabulary);
+    c.put("hidden_size", hidden);
+    c.put("intermediate_size", inner);
+    c.put("num_hidden_layers", layers);
+    c.put("num_attention_heads", heads);
+    c.put("num_key_value_heads", groups);
+    ALL.put(name, c);
+    return c;
+  }
+
+  private static void encoder(
+      String name,
+      String type,
+      String architecture,
+      long vocabulary,
+      long hidden,
+      long layers,
+      long positions,
+      long segments) {
+    Map<String, @Nullable Object> c = new LinkedHashMap<>();
+    c.put("architectures", List.of(architecture));
+    c.put("model_type", type);
+    c.put("vocab_size", vocabulary);
+    c.put("hidden_size", hidden);
+    c.put("intermediate_size", 4 * hidden);
+    c.put("num_hidden_layers", layers);
+    c.put("num_attention_heads", hidden / 64);
+    c.put("max_position_embeddings", positions);
+    c.put("type_vocab_size", segments);
+    ALL.put(name, c);
+  }
+
+  static List<String> names() {
+    return List.copyOf(ALL.keySet());
+  }
+
+  /** The configuration of a preset, or null. */
+  static @Nullable Config config(String name) {
+    Map<String, @Nullable Object> values = ALL.get(name);
+    return values == null ? null : new Config(name, values);
+  }
+}
