@@ -1,9 +1,7 @@
 package org.peft4j.generate;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -13,6 +11,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.peft4j.Models;
+import org.peft4j.RealModels;
 import org.peft4j.format.Json;
 import org.peft4j.model.Pretrained;
 import org.peft4j.text.Message;
@@ -29,12 +28,8 @@ class SmolLm2GenerationTest {
 
   @BeforeAll
   static void load() {
-    String models = System.getenv("PEFT4J_MODELS");
-    assumeTrue(models != null, "PEFT4J_MODELS is not set: no real model to test with");
-    folder = Path.of(models, "smollm2-135m-instruct");
-    Path file = folder.resolve("SmolLM2-135M-Instruct.Q4_1.gguf");
-    assumeTrue(Files.exists(file), "not tested: there is no " + file);
-    model = Models.load(file);
+    folder = RealModels.smolLm2();
+    model = Models.load(RealModels.smolLm2Weights());
   }
 
   @AfterAll

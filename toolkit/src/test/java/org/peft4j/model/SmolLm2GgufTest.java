@@ -1,9 +1,7 @@
 package org.peft4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -12,6 +10,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.peft4j.RealModels;
 import org.peft4j.format.Json;
 
 /**
@@ -26,12 +25,8 @@ class SmolLm2GgufTest {
 
   @BeforeAll
   static void load() {
-    String models = System.getenv("PEFT4J_MODELS");
-    assumeTrue(models != null, "PEFT4J_MODELS is not set: no real model to test with");
-    folder = Path.of(models, "smollm2-135m-instruct");
-    Path file = folder.resolve("SmolLM2-135M-Instruct.Q4_1.gguf");
-    assumeTrue(Files.exists(file), "not tested: there is no " + file);
-    model = Loader.path(file);
+    folder = RealModels.smolLm2();
+    model = Loader.path(RealModels.smolLm2Weights());
   }
 
   @AfterAll

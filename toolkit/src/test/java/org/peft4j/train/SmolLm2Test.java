@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.peft4j.Models;
 import org.peft4j.Peft;
+import org.peft4j.RealModels;
 import org.peft4j.Tuned;
 import org.peft4j.data.Conversations;
 import org.peft4j.format.Json;
@@ -29,7 +30,7 @@ import org.peft4j.tensor.Torch;
 class SmolLm2Test {
   private static final int STEPS = 20;
 
-  private final Path folder = RealModels.folder("smollm2-135m-instruct");
+  private final Path folder = RealModels.smolLm2();
   private final Map<String, Object> reference = reference();
 
   private Map<String, Object> reference() {
@@ -41,7 +42,7 @@ class SmolLm2Test {
   }
 
   private Pretrained load() {
-    return RealModels.load(folder, "SmolLM2-135M-Instruct.Q4_1.gguf");
+    return Models.load(RealModels.smolLm2Weights());
   }
 
   @SuppressWarnings("unchecked")
