@@ -26,6 +26,11 @@ public final class Onnx {
    * Face names them. An adapted model is merged on the way. The file appears whole or not at all.
    */
   public static Exported export(Pretrained model, Path file) {
+    return export(model, model, file);
+  }
+
+  /** Writes {@code block}, which computes what {@code model} tells of. */
+  private static Exported export(Block block, Pretrained model, Path file) {
     Config config = model.config();
     if (config == null) {
       throw new IllegalArgumentException(
@@ -43,14 +48,17 @@ public final class Onnx {
                     })
             .toArray(Input[]::new);
     return write(
-        export(model, model.outputNames(), inputs).metadata(Map.of("model", model.name())),
+        export(block, model.outputNames(), inputs).metadata(Map.of("model", model.name())),
         file,
-        model);
+        block);
   }
 
-  /** Merges the active adapters and writes the result, see {@link #export(Pretrained, Path)}. */
+  /**
+   * Merges the active adapters and writes the result, see {@link #export(Pretrained, Path)}.
+   * Adapters that act on what flows through the model become part of the graph.
+   */
   public static Exported export(Tuned model, Path file) {
-    return export(model.merge(), file);
+    return model.isMergeable() ? export(model.merge(), file) : export(model, model.model(), file);
   }
 
   /**
@@ -58,7 +66,7 @@ public final class Onnx {
    * in the order of the block's.
    */
   public static Exported export(Block block, Path file, Input... inputs) {
-    if (block instanceof Tuned tuned) {
+    if (block instanceof Tuned tuned && tuned.isMergeable()) {
       return export((Block) tuned.merge(), file, inputs);
     }
     return write(export(block, List.of("output"), inputs), file, block);

@@ -3,10 +3,14 @@ package org.peft4j;
 import ai.djl.Model;
 import ai.djl.nn.Block;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import org.peft4j.adapter.Blueprint;
 import org.peft4j.adapter.PeftModel;
+import org.peft4j.hook.Pfeiffer;
+import org.peft4j.hook.PrefixTuning;
+import org.peft4j.hook.PromptTuning;
 import org.peft4j.model.Pretrained;
 import org.peft4j.reparam.AdaLora;
 import org.peft4j.reparam.Full;
@@ -55,6 +59,27 @@ public final class Peft {
   /** {@link #vera(Block)} on the model's block. */
   public static Vera.Options<Tuned> vera(Model model) {
     return vera(model.getBlock());
+  }
+
+  /** Trained vectors in front of every text (prompt tuning, arXiv 2104.08691). */
+  public static PromptTuning.Options<Tuned> promptTuning(Block model) {
+    return PromptTuning.Options.on(
+        target(model),
+        text -> {
+          Pretrained p = model instanceof Tuned t ? t.model() : Pretrained.of(model);
+          List<Long> ids = Arrays.stream(p.tokenizer().encode(text).ids()).boxed().toList();
+          return new PromptTuning.Text(text, p.name(), ids);
+        });
+  }
+
+  /** Trained keys and values in front of every text's own (prefix tuning, arXiv 2101.00190). */
+  public static PrefixTuning.Options<Tuned> prefixTuning(Block model) {
+    return PrefixTuning.Options.on(target(model));
+  }
+
+  /** A bottleneck behind every feed-forward part (arXiv 2005.00247). */
+  public static Pfeiffer.Options<Tuned> pfeiffer(Block model) {
+    return Pfeiffer.Options.on(target(model));
   }
 
   /** All parameters: the reference that the others are measured against. */

@@ -48,10 +48,11 @@ class ArchitectureTest {
     TABLE.put("onnx", Set.of("tensor", "format"));
     TABLE.put("spi", Set.of("tensor"));
     TABLE.put("reparam", Set.of("spi", "tensor"));
+    TABLE.put("hook", Set.of("spi", "tensor"));
     TABLE.put("nn", Set.of("spi", "tensor"));
     TABLE.put("model", Set.of("nn", "spi", "format", "text", "tensor"));
     TABLE.put("data", Set.of("text", "format", "tensor"));
-    TABLE.put("adapter", Set.of("model", "reparam", "spi", "format", "tensor"));
+    TABLE.put("adapter", Set.of("model", "reparam", "hook", "spi", "format", "tensor"));
     TABLE.put("train", Set.of("adapter", "data", "model", "spi", "format", "text", "tensor"));
     TABLE.put("generate", Set.of("adapter", "model", "nn", "text", "tensor"));
     TABLE.put(
@@ -64,6 +65,7 @@ class ArchitectureTest {
             "model",
             "onnx",
             "reparam",
+            "hook",
             "spi",
             "format",
             "text",
@@ -79,6 +81,7 @@ class ArchitectureTest {
             "model",
             "onnx",
             "reparam",
+            "hook",
             "spi",
             "format",
             "text",
@@ -95,6 +98,7 @@ class ArchitectureTest {
             "model",
             "onnx",
             "reparam",
+            "hook",
             "spi",
             "format",
             "text",

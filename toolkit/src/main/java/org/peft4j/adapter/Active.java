@@ -23,12 +23,14 @@ final class Active {
   }
 
   private final List<Adapter> adapters;
+  private final List<Adapter> hooks;
   private final IdentityHashMap<Frozen, List<Use>> uses = new IdentityHashMap<>();
   private final IdentityHashMap<Frozen, Frozen> merged;
   private final IdentityHashMap<Parameter, Frozen> holders = new IdentityHashMap<>();
 
   private Active(List<Adapter> adapters, IdentityHashMap<Frozen, Frozen> merged) {
     this.adapters = List.copyOf(adapters);
+    this.hooks = adapters.stream().filter(a -> a.hook() != null).toList();
     this.merged = merged;
   }
 
@@ -77,6 +79,11 @@ final class Active {
 
   List<Adapter> adapters() {
     return adapters;
+  }
+
+  /** The adapters that are hooks, in the order in which they act. */
+  List<Adapter> hooks() {
+    return hooks;
   }
 
   List<Use> at(Frozen frozen) {

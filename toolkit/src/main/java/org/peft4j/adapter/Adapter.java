@@ -6,10 +6,13 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Frozen;
+import org.peft4j.spi.Hook;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
@@ -24,6 +27,9 @@ final class Adapter {
   final Map<String, Tensor> shared;
   final Map<Site, Attachment> attachments;
 
+  /** The model's sizes, with the layers that a hook acts in; null for other methods. */
+  final @Nullable Anatomy anatomy;
+
   /** Whether a schedule that the method needs has ever been run. */
   boolean scheduleRan;
 
@@ -33,13 +39,15 @@ final class Adapter {
       Placement placement,
       long seed,
       Map<String, Tensor> shared,
-      Map<Site, Attachment> attachments) {
+      Map<Site, Attachment> attachments,
+      @Nullable Anatomy anatomy) {
     this.name = name;
     this.reparam = reparam;
     this.placement = placement;
     this.seed = seed;
     this.shared = shared;
     this.attachments = attachments;
+    this.anatomy = anatomy;
   }
 
   /** Sites the method itself acts on, without those of whole modules and of lone biases. */
@@ -102,6 +110,22 @@ final class Adapter {
     List<At> out = new ArrayList<>();
     adapted().forEach(a -> out.add(at(a, pass, below)));
     return out;
+  }
+
+  /** The hook that it is, or null. */
+  @Nullable Hook hook() {
+    return reparam instanceof Hook h ? h : null;
+  }
+
+  /** A hook's view of its tensors in a pass. */
+  Hook.View view(Pass pass, Pass below) {
+    return new Hook.View(
+        Objects.requireNonNull(anatomy),
+        pass,
+        n -> {
+          Tensor t = shared.get(n);
+          return t == null ? null : below.value(t.parameter());
+        });
   }
 
   long trainable() {

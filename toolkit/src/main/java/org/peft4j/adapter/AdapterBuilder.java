@@ -14,10 +14,12 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.function.Supplier;
 import org.peft4j.reparam.Full;
+import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Dense;
 import org.peft4j.spi.Frozen;
+import org.peft4j.spi.Hook;
 import org.peft4j.spi.Init;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Placement;
@@ -30,15 +32,22 @@ import org.peft4j.tensor.Torch;
 
 /** Allocates an adapter's tensors and gives them their first values. */
 final class AdapterBuilder {
+  private final Blueprint blueprint;
   private final List<Site> all;
   private final NDManager owner;
 
   /** The manager {@code owner} gets the tensors. */
-  AdapterBuilder(List<Site> all, NDManager owner) {
-    this.all = all;
+  AdapterBuilder(Blueprint blueprint, NDManager owner) {
+    this.blueprint = blueprint;
+    this.all = blueprint.sites();
     this.owner = owner;
   }
 
+  Adapter build(String name, Reparam reparam, Placement given, long seed) {
+    return build(name, reparam, blueprint.complete(given), blueprint.match(reparam, given), seed);
+  }
+
+  /** An adapter at these sites, whatever {@code placement} says of targets. */
   Adapter build(String name, Reparam reparam, Placement placement, List<Site> matched, long seed) {
     return Torch.inference(
         () -> {
@@ -59,14 +68,13 @@ final class AdapterBuilder {
       long seedNumber,
       NDManager temporary) {
     Pass plain = Pass.of(new ParameterStore(temporary, false), false);
-    Declaration sharedTheta = new Declaration();
-    reparam.declareShared(matched, sharedTheta);
+    Anatomy anatomy =
+        reparam instanceof Hook hook ? blueprint.anatomy(hook).within(placement.layers()) : null;
     Map<String, Tensor> shared = new LinkedHashMap<>();
     Map<String, Object> memo = new HashMap<>();
-    for (Declaration.Entry e : sharedTheta.entries()) {
-      shared.put(
-          e.name(),
-          make(e, new Context(temporary, seed.at(e.name()), matched.get(0).frozen(), plain, memo)));
+    for (Declaration.Entry e : blueprint.shared(reparam, placement, matched).entries()) {
+      Frozen seen = anatomy == null ? matched.get(0).frozen() : anatomy.embeddings();
+      shared.put(e.name(), make(e, new Context(temporary, seed.at(e.name()), seen, plain, memo)));
     }
     Map<Site, Attachment> attachments = new LinkedHashMap<>();
     Map<Site, Reparam> plan = reparam.plan(matched);
@@ -101,7 +109,7 @@ final class AdapterBuilder {
     if (reparam instanceof Full) {
       follow(attachments);
     }
-    return new Adapter(name, reparam, placement, seedNumber, shared, attachments);
+    return new Adapter(name, reparam, placement, seedNumber, shared, attachments, anatomy);
   }
 
   /** Sites that share a tensor with one that is trained as a whole use its tensors. */

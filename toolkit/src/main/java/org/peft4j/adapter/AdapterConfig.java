@@ -8,14 +8,15 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.AtomicFiles;
 import org.peft4j.format.Json;
-import org.peft4j.reparam.Reparams;
 import org.peft4j.spi.Entries;
+import org.peft4j.spi.Hook;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
@@ -30,6 +31,8 @@ final class AdapterConfig {
    * model has them or not.
    */
   private static final Set<String> USUAL_HEADS = Set.of("classifier", "score");
+
+  private static final String LAYERS = "layers_to_transform";
 
   private AdapterConfig() {}
 
@@ -48,16 +51,25 @@ final class AdapterConfig {
     Map<String, @Nullable Object> c = new LinkedHashMap<>();
     c.put("auto_mapping", null);
     c.put("base_model_name_or_path", about.base());
-    c.put("bias", bias(adapter));
+    Hook hook = adapter.hook();
+    if (hook == null) {
+      c.put("bias", bias(adapter));
+      c.put(
+          "target_modules",
+          names(adapter.adapted().stream().map(Attachment::site).toList(), all, adapter.placement));
+    } else {
+      hook.sizes(Objects.requireNonNull(adapter.anatomy)).forEach((k, v) -> c.put(k, widen(v)));
+      if (!adapter.placement.layers().isEmpty()) {
+        c.put(
+            LAYERS, adapter.placement.layers().stream().sorted().map(Integer::longValue).toList());
+      }
+    }
     c.put("inference_mode", true);
     c.put(
         "modules_to_save",
         adapter.placement.modulesToSave().isEmpty() ? null : adapter.placement.modulesToSave());
     c.put("peft_type", adapter.reparam.peftType());
     c.put("revision", null);
-    c.put(
-        "target_modules",
-        names(adapter.adapted().stream().map(Attachment::site).toList(), all, adapter.placement));
     c.put("task_type", about.taskType());
     finished.toConfig().forEach((k, v) -> c.put(k, v == Entries.NULL ? null : widen(v)));
     // sorted as Hugging Face does it, but for patterns, in which the first match wins
@@ -97,7 +109,8 @@ final class AdapterConfig {
     return adapted.stream().map(Site::path).sorted().toList();
   }
 
-  static Read read(Path file, List<Site> sites) throws IOException {
+  static Read read(Path file, Blueprint blueprint) throws IOException {
+    List<Site> sites = blueprint.sites();
     Map<String, @Nullable Object> values = Json.read(file);
     Entries c = new Entries(file.toString(), values);
     String type = c.textOrNull("peft_type");
@@ -108,7 +121,11 @@ final class AdapterConfig {
     Reparam reparam;
     Placement placement;
     try {
-      reparam = Reparams.byPeftType(type).read().apply(c);
+      reparam = Methods.byPeftType(type).read().apply(c);
+      if (reparam instanceof Hook hook) {
+        requireSizes(c, hook.sizes(blueprint.anatomy(hook)));
+        reparam = hook.filed();
+      }
       placement = placement(c, values, sites);
     } catch (IllegalArgumentException e) {
       String message = String.valueOf(e.getMessage());
@@ -129,6 +146,24 @@ final class AdapterConfig {
     return new Read(reparam, placement);
   }
 
+  private static void requireSizes(Entries c, Map<String, Object> sizes) {
+    List<String> wrong = new ArrayList<>();
+    sizes.forEach(
+        (key, ours) -> {
+          int expected = ((Number) ours).intValue();
+          int found = c.integer(key, expected);
+          if (found != expected) {
+            wrong.add(key + ": the model has " + expected + ", the file says " + found);
+          }
+        });
+    if (!wrong.isEmpty()) {
+      throw new IllegalArgumentException(
+          "the adapter does not fit this model\n"
+              + String.join("\n", wrong)
+              + "\nfix: load it onto the model it was trained on");
+    }
+  }
+
   private static Placement placement(
       Entries c, Map<String, @Nullable Object> values, List<Site> sites) {
     List<String> targets = patterns(c, values, "target_modules");
@@ -141,7 +176,7 @@ final class AdapterConfig {
     for (String m : c.texts("modules_to_save")) {
       save.addAll(endingIn(m, sites));
     }
-    Set<Integer> layers = new LinkedHashSet<>(c.integers("layers_to_transform"));
+    Set<Integer> layers = new LinkedHashSet<>(c.integers(LAYERS));
     c.accept("layers_pattern");
     String bias = c.text("bias", "none");
     return new Placement(targets, exclude, layers, List.copyOf(save), Placement.Bias.of(bias));

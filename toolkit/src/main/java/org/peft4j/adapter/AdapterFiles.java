@@ -3,6 +3,7 @@ package org.peft4j.adapter;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -18,6 +19,8 @@ import org.jspecify.annotations.Nullable;
 import org.peft4j.format.Safetensors;
 import org.peft4j.format.TensorSource;
 import org.peft4j.spi.At;
+import org.peft4j.spi.Declaration;
+import org.peft4j.spi.Hook;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
@@ -58,6 +61,11 @@ final class AdapterFiles {
             List<At> views = model.views(adapter, temporary);
             Reparam finished = adapter.reparam.finished(views);
             Map<String, NDArray> tensors = new LinkedHashMap<>();
+            Hook hook = adapter.hook();
+            if (hook != null) {
+              finished = hook.filed();
+              tensors.putAll(hookTensors(hook, model.hookView(adapter, temporary)));
+            }
             keys(adapter, finished, views).forEach((key, slot) -> tensors.put(key, slot.value()));
             Safetensors.write(dir.resolve(TENSORS), tensors, Map.of("format", "pt"));
             AdapterConfig.write(dir.resolve(CONFIG), adapter, finished, model.sites(), about);
@@ -70,13 +78,23 @@ final class AdapterFiles {
   /** A tensor of a file and the array it comes from. */
   private record Slot(String name, NDArray value) {}
 
+  private static Map<String, NDArray> hookTensors(Hook hook, Hook.View view) {
+    Declaration theta = new Declaration();
+    hook.filed().declare(view.model(), theta);
+    Map<String, NDArray> out = new LinkedHashMap<>();
+    for (Declaration.Entry e : theta.entries()) {
+      out.put(e.name(), hook.stored(view, e.name()));
+    }
+    return out;
+  }
+
   private static Map<String, Slot> keys(Adapter adapter, Reparam finished, List<At> views) {
     Map<Site, At> bySite = new LinkedHashMap<>();
     views.forEach(v -> bySite.put(v.site(), v));
     Map<String, Slot> out = new LinkedHashMap<>();
     adapter.shared.forEach(
         (n, t) -> {
-          if (t.inFile()) {
+          if (t.inFile() && adapter.hook() == null) {
             out.put(ROOT + n, new Slot(n, t.parameter().getArray()));
           }
         });
@@ -90,19 +108,26 @@ final class AdapterFiles {
                       view == null
                           ? t.parameter().getArray()
                           : finished.at(a.site()).stored(view, n);
-                  out.put(MODEL + a.site().path() + "." + n, new Slot(n, value));
+                  out.put(modules(adapter) + a.site().path() + "." + n, new Slot(n, value));
                 }
               });
       if (a.bias() != null) {
-        out.put(biasKey(a), new Slot("bias", a.bias().parameter().getArray()));
+        out.put(biasKey(adapter, a), new Slot("bias", a.bias().parameter().getArray()));
       }
     }
     return out;
   }
 
+  /** What modules' names begin with: a prompt's head stands one level higher. */
+  private static String modules(Adapter adapter) {
+    return adapter.hook() == null ? MODEL : ROOT;
+  }
+
   /** An adapted module keeps its bias under {@code base_layer}, as Hugging Face wraps it. */
-  private static String biasKey(Attachment a) {
-    return MODEL + a.site().path() + (a.reparam() == null ? ".bias" : ".base_layer.bias");
+  private static String biasKey(Adapter adapter, Attachment a) {
+    return modules(adapter)
+        + a.site().path()
+        + (a.reparam() == null ? ".bias" : ".base_layer.bias");
   }
 
   // ---- reading
@@ -128,7 +153,7 @@ final class AdapterFiles {
     List<String> before = model.activeAdapters();
     boolean added = false;
     try (TensorSource source = open(dir)) {
-      AdapterConfig.Read read = AdapterConfig.read(dir.resolve(CONFIG), model.sites());
+      AdapterConfig.Read read = AdapterConfig.read(dir.resolve(CONFIG), model.blueprint());
       List<Site> matched = model.blueprint().match(read.reparam(), read.placement());
       Reparam fitted =
           read.reparam()
@@ -174,7 +199,7 @@ final class AdapterFiles {
     adapter.shared.forEach(
         (n, t) -> {
           if (t.inFile()) {
-            wanted.put(ROOT + n, t);
+            wanted.put(adapter.hook() == null ? ROOT + n : n, t);
           }
         });
     for (Attachment a : adapter.attachments.values()) {
@@ -182,11 +207,11 @@ final class AdapterFiles {
           .forEach(
               (n, t) -> {
                 if (t.inFile()) {
-                  wanted.put(MODEL + a.site().path() + "." + n, t);
+                  wanted.put(modules(adapter) + a.site().path() + "." + n, t);
                 }
               });
       if (a.bias() != null) {
-        wanted.put(biasKey(a), Objects.requireNonNull(a.bias()));
+        wanted.put(biasKey(adapter, a), Objects.requireNonNull(a.bias()));
       }
     }
     List<String> problems = new ArrayList<>();
@@ -194,18 +219,14 @@ final class AdapterFiles {
     Map<Tensor, String> found = new LinkedHashMap<>();
     wanted.forEach(
         (key, tensor) -> {
+          Shape shape = filedShape(adapter, key, tensor);
           if (!source.names().contains(key)) {
-            problems.add("missing " + key + " " + tensor.entry().shape());
+            problems.add("missing " + key + " " + shape);
             return;
           }
           unknown.remove(key);
-          if (!source.info(key).shape().equals(tensor.entry().shape())) {
-            problems.add(
-                key
-                    + ": expected "
-                    + tensor.entry().shape()
-                    + ", found "
-                    + source.info(key).shape());
+          if (!source.info(key).shape().equals(shape)) {
+            problems.add(key + ": expected " + shape + ", found " + source.info(key).shape());
           } else {
             found.put(tensor, key);
           }
@@ -222,9 +243,20 @@ final class AdapterFiles {
     }
     Torch.inference(
         () -> {
-          found.forEach((tensor, key) -> copy(source, key, tensor));
+          found.forEach(
+              (tensor, key) -> {
+                boolean shared = adapter.shared.containsKey(key);
+                copy(source, key, tensor, shared ? adapter.hook() : null);
+              });
           return source;
         });
+  }
+
+  private static Shape filedShape(Adapter adapter, String key, Tensor tensor) {
+    Hook hook = adapter.hook();
+    return hook == null || !adapter.shared.containsKey(key)
+        ? tensor.entry().shape()
+        : hook.filedShape(Objects.requireNonNull(adapter.anatomy), tensor.entry());
   }
 
   private static String hint(PeftModel model) {
@@ -234,7 +266,7 @@ final class AdapterFiles {
         : "; this one has modules such as " + sites.get(Math.min(sites.size() - 1, 3)).path();
   }
 
-  private static void copy(TensorSource source, String key, Tensor tensor) {
+  private static void copy(TensorSource source, String key, Tensor tensor, @Nullable Hook hook) {
     NDArray target = tensor.parameter().getArray();
     try (Scope scope = Scope.open();
         NDManager temporary = Torch.newManager()) {
@@ -242,7 +274,7 @@ final class AdapterFiles {
       if (value.getDataType() != DataType.FLOAT32) {
         value = value.toType(DataType.FLOAT32, true);
       }
-      Buffers.copy(value, target);
+      Buffers.copy(hook == null ? value : hook.restored(tensor.entry(), value), target);
     }
   }
 

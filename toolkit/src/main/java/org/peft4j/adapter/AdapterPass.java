@@ -5,13 +5,21 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
+import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Additive;
 import org.peft4j.spi.At;
+import org.peft4j.spi.Attending;
+import org.peft4j.spi.Context;
 import org.peft4j.spi.Frozen;
+import org.peft4j.spi.Hook;
+import org.peft4j.spi.KeysValues;
 import org.peft4j.spi.Pass;
+import org.peft4j.spi.Place;
+import org.peft4j.spi.Sublayer;
 import org.peft4j.spi.Weight;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Seed;
@@ -143,5 +151,102 @@ final class AdapterPass extends Pass {
       throw new IllegalStateException("no bias for " + frozen);
     }
     return w.bias();
+  }
+
+  // ---- hooks
+
+  /** A hook acting. */
+  private record Acting(Hook hook, Hook.View view) {}
+
+  private List<Acting> hooks() {
+    List<Acting> out = new ArrayList<>();
+    for (Adapter a : active.hooks()) {
+      out.add(new Acting(Objects.requireNonNull(a.hook()), a.view(this, below)));
+    }
+    return out;
+  }
+
+  @Override
+  public int promptTokens() {
+    int n = below.promptTokens();
+    for (Adapter a : active.hooks()) {
+      n += Objects.requireNonNull(a.hook()).promptTokens();
+    }
+    return n;
+  }
+
+  @Override
+  public int prefixTokens() {
+    int n = below.prefixTokens();
+    for (Adapter a : active.hooks()) {
+      n += Objects.requireNonNull(a.hook()).prefixTokens();
+    }
+    return n;
+  }
+
+  @Override
+  public NDArray embeddings(Context context, NDArray x) {
+    NDArray y = below.embeddings(context, x);
+    if (context.start()) {
+      for (Acting a : hooks()) {
+        y = a.hook.embeddings(a.view, context, y);
+      }
+    }
+    return y;
+  }
+
+  @Override
+  public KeysValues keysValues(Context context, Place at, KeysValues kv) {
+    KeysValues all = below.keysValues(context, at, kv);
+    for (Acting a : hooks()) {
+      all = a.hook.keysValues(a.view, context, at, all);
+    }
+    return all;
+  }
+
+  @Override
+  public NDArray attention(Context context, Place at, Attending attending) {
+    NDArray y = null;
+    for (Acting a : hooks()) {
+      NDArray own = a.hook.attention(a.view, context, at, attending);
+      if (own != null && y != null) {
+        throw two(at);
+      }
+      y = own == null ? y : own;
+    }
+    return y == null ? below.attention(context, at, attending) : y;
+  }
+
+  @Override
+  public NDArray sublayer(Context context, Place at, Sublayer s) {
+    NDArray y = null;
+    for (Acting a : hooks()) {
+      NDArray own = a.hook.sublayer(a.view, context, at, s);
+      if (own != null && y != null) {
+        throw two(at);
+      }
+      y = own == null ? y : own;
+    }
+    return y == null ? below.sublayer(context, at, s) : y;
+  }
+
+  private IllegalStateException two(Place at) {
+    return new IllegalStateException(
+        "adapters "
+            + active.hooks().stream().map(a -> "'" + a.name + "'").toList()
+            + " cannot be active together\nfound: more than one of them replaces what "
+            + at.path()
+            + " ("
+            + at.part()
+            + ") gives\nfix: use one at a time");
+  }
+
+  @Override
+  public NDArray layer(Context context, Place at, NDArray h) {
+    NDArray y = below.layer(context, at, h);
+    for (Acting a : hooks()) {
+      y = a.hook.layer(a.view, context, at, y);
+    }
+    return y;
   }
 }

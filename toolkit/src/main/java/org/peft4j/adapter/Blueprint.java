@@ -8,8 +8,12 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import org.peft4j.model.Network;
+import org.peft4j.model.Pretrained;
 import org.peft4j.reparam.Full;
+import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.Declaration;
+import org.peft4j.spi.Hook;
 import org.peft4j.spi.Kind;
 import org.peft4j.spi.Paths;
 import org.peft4j.spi.Placement;
@@ -50,9 +54,63 @@ public final class Blueprint {
 
   /** The sites that {@code reparam} would adapt. */
   public List<Site> match(Reparam reparam, Placement placement) {
+    if (reparam instanceof Hook hook && hook.kinds().isEmpty()) {
+      requireNoSites(hook, placement);
+      return List.of();
+    }
     List<Site> hit =
         Targets.match(sites, complete(placement), reparam.kinds(), reparam.name(), usual(reparam));
     return reparam instanceof Full ? withoutFollowers(hit) : hit;
+  }
+
+  private void requireNoSites(Hook hook, Placement placement) {
+    if (!placement.targets().isEmpty() || !placement.exclude().isEmpty()) {
+      throw new IllegalArgumentException(
+          "targets: "
+              + hook.name()
+              + " adapts no weights\nfound: "
+              + placement.targets()
+              + "\nfix: leave targets and exclude out");
+    }
+    if (!placement.layers().isEmpty() && !hook.choosesLayers()) {
+      throw new IllegalArgumentException(
+          "layers: " + hook.name() + " acts in all layers\nfound: " + placement.layers());
+    }
+    if (anatomy(hook).within(placement.layers()).paths().isEmpty()) {
+      throw new IllegalArgumentException(
+          "layers: none of this model's\nexpected: some of 0 to "
+              + (anatomy(hook).layers() - 1)
+              + "\nfound: "
+              + placement.layers());
+    }
+  }
+
+  /** The sizes that {@code hook} fits its tensors to; an error for a model without its places. */
+  Anatomy anatomy(Hook hook) {
+    Block inner = base instanceof Pretrained p ? Overlay.unwrap(p.network()) : base;
+    if (!(inner instanceof Network network)) {
+      throw new IllegalArgumentException(
+          hook.name()
+              + " acts on what flows through a model, at places that this block has not got\nfound: "
+              + inner.getClass().getSimpleName()
+              + "\nfix: use a model that Models.load(...) made, or a method that adapts weights, such as lora");
+    }
+    Anatomy anatomy = network.anatomy();
+    return sites.stream()
+        .filter(s -> "embed".equals(s.role()))
+        .findFirst()
+        .map(s -> anatomy.with(s.frozen())) // merged ones, in a merged model
+        .orElse(anatomy);
+  }
+
+  /** The tensors that belong to no site, or to all. */
+  Declaration shared(Reparam reparam, Placement placement, List<Site> matched) {
+    Declaration theta = new Declaration();
+    if (reparam instanceof Hook hook) {
+      hook.declare(anatomy(hook).within(placement.layers()), theta);
+    }
+    reparam.declareShared(matched, theta);
+    return theta;
   }
 
   /**
@@ -115,8 +173,8 @@ public final class Blueprint {
     public String toString() {
       return String.format(
           Locale.ROOT,
-          "%,d sites, %,d parameters%s, %.2f %%",
-          sites,
+          "%s%,d parameters%s, %.2f %%",
+          sites == 0 ? "" : String.format(Locale.ROOT, "%,d sites, ", sites),
           adapted,
           whole == 0 ? "" : String.format(Locale.ROOT, " + %s %,d", wholeNames, whole),
           percent());
@@ -128,9 +186,7 @@ public final class Blueprint {
     List<Site> matched = match(reparam, placement);
     Placement complete = complete(placement);
     Map<Site, Reparam> plan = reparam.plan(matched);
-    Declaration shared = new Declaration();
-    reparam.declareShared(matched, shared);
-    long adapted = shared.trainable();
+    long adapted = shared(reparam, placement, matched).trainable();
     long whole = 0;
     Set<Site> modules = new LinkedHashSet<>();
     complete.modulesToSave().forEach(m -> modules.addAll(Targets.modules(sites, m)));

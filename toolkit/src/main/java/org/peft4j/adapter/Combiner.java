@@ -109,7 +109,7 @@ final class Combiner {
                         .map(s -> "regex:" + java.util.regex.Pattern.quote(s.path()))
                         .toList());
             Adapter made =
-                new AdapterBuilder(model.sites(), model.manager())
+                new AdapterBuilder(model.blueprint(), model.manager())
                     .build(name, lora, where, List.copyOf(factors.keySet()), 0);
             made.attachments.forEach(
                 (site, a) -> set(a, Objects.requireNonNull(factors.get(site))));

@@ -29,12 +29,11 @@ import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Dense;
 import org.peft4j.spi.Frozen;
+import org.peft4j.spi.Hook;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
-import org.peft4j.spi.Weight;
 import org.peft4j.tensor.Arena;
-import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Seed;
 import org.peft4j.tensor.Torch;
@@ -117,13 +116,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
           "adapter name: expected some text without slashes, found '" + name + "'");
     }
     Adapter adapter =
-        new AdapterBuilder(sites(), arena.manager())
-            .build(
-                name,
-                reparam,
-                blueprint.complete(placement),
-                blueprint.match(reparam, placement),
-                seed);
+        new AdapterBuilder(blueprint, arena.manager()).build(name, reparam, placement, seed);
     adapters.put(name, adapter);
     use(name);
     return this;
@@ -396,56 +389,12 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   }
 
   private IdentityHashMap<Frozen, Frozen> weights(NDManager owner) {
-    if (active.adapters().isEmpty()) {
-      throw new IllegalStateException(
-          "merge: no adapter is active\nthere are: " + adapters.keySet());
-    }
-    IdentityHashMap<Frozen, Frozen> out = new IdentityHashMap<>();
-    IdentityHashMap<Frozen, Site> where = new IdentityHashMap<>();
-    sites().forEach(s -> where.put(s.frozen(), s));
-    try (NDManager temporary = arena.manager().newSubManager()) {
-      AdapterPass pass =
-          new AdapterPass(
-              new ParameterStore(temporary, false),
-              false,
-              active.with(new IdentityHashMap<>()),
-              Seed.of(0),
-              temporary);
-      for (Frozen f : active.frozen()) {
-        Torch.inference(
-            () -> {
-              try (Scope scope = Scope.open()) {
-                out.put(f, dense(f, pass.effective(f), owner, where.get(f)));
-              }
-              return f;
-            });
-      }
-    }
-    return out;
+    return new Merger(active, sites()).weights(arena.manager(), owner);
   }
 
-  private static Dense dense(Frozen original, Weight w, NDManager owner, @Nullable Site site) {
-    String path = site == null ? "?" : site.path();
-    if (w.bias() != null && original.biasSize() == 0) {
-      throw new IllegalStateException(
-          "merge: the adapter adds a bias at " + path + ", which has none to put it in");
-    }
-    if (!finite(w.weight()) || (w.bias() != null && !finite(w.bias()))) {
-      throw new IllegalStateException(
-          "merge: the merged weight at " + path + " is not finite; nothing was changed");
-    }
-    Parameter weight = owned(original.parameters().get(0), w.weight(), owner);
-    Parameter bias = w.bias() == null ? null : owned(original.parameters().get(1), w.bias(), owner);
-    return new Dense(weight, bias, original.operation());
-  }
-
-  private static boolean finite(NDArray a) {
-    return a.isInfinite().logicalOr(a.isNaN()).any().getBoolean() == false;
-  }
-
-  private static Parameter owned(Parameter like, NDArray value, NDManager owner) {
-    return AdapterBuilder.parameter(
-        like.getName(), like.getType(), Scope.giveTo(owner, Buffers.copyOf(owner, value)), false);
+  /** Whether the active adapters are in weights alone, so that merging leaves nothing out. */
+  public final boolean isMergeable() {
+    return active.hooks().isEmpty();
   }
 
   final void requireNotMerged(String what) {
@@ -535,12 +484,12 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
       s.append(
           String.format(
               Locale.ROOT,
-              "%s%s: %s, %s; %,d sites, %,d parameters%s%n",
+              "%s%s: %s, %s; %s%,d parameters%s%n",
               a.name,
               acts ? (active.isMerged() ? " (merged)" : enabled ? "" : " (off)") : " (inactive)",
               a.reparam.name(),
               a.reparam.summary(),
-              sitesOf,
+              a.hook() == null ? String.format(Locale.ROOT, "%,d sites, ", sitesOf) : "",
               a.adapted().stream().mapToLong(AdapterBuilder::trainable).sum() + sharedTrainable(a),
               wholeModules(a)));
     }
@@ -604,6 +553,12 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   final List<At> views(Adapter adapter, NDManager owner) {
     AdapterPass pass = pass(new ParameterStore(owner, false), false, 0, owner);
     return adapter.all(pass, pass.below());
+  }
+
+  /** A hook's view of its own tensors, valid inside of {@code owner}. */
+  final Hook.View hookView(Adapter adapter, NDManager owner) {
+    AdapterPass pass = pass(new ParameterStore(owner, false), false, 0, owner);
+    return adapter.view(pass, pass.below());
   }
 
   /** Frees the adapters; the base stays, and what was trainable in it is so again. */

@@ -9,10 +9,11 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.Models;
 import org.peft4j.adapter.Blueprint;
+import org.peft4j.adapter.Methods;
 import org.peft4j.model.Loader;
 import org.peft4j.model.Pretrained;
-import org.peft4j.reparam.Reparams;
 import org.peft4j.spi.Entries;
+import org.peft4j.spi.Method;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 import picocli.CommandLine.Command;
@@ -74,7 +75,7 @@ final class CountCommand implements Callable<Integer> {
   }
 
   private Reparam configured() {
-    Reparams.Entry entry = Reparams.byName(method);
+    Method entry = Methods.byName(method);
     if (rank == null) {
       return entry.standard();
     }

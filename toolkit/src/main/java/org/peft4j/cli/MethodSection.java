@@ -8,8 +8,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
-import org.peft4j.reparam.Reparams;
+import org.peft4j.adapter.Methods;
 import org.peft4j.spi.Entries;
+import org.peft4j.spi.Method;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 
@@ -28,7 +29,7 @@ record MethodSection(Reparam method, Placement placement) {
   static MethodSection of(Section section) {
     Map<String, @Nullable Object> options = new LinkedHashMap<>(section.all());
     Object name = options.remove("name");
-    Reparams.Entry entry = Reparams.byName(name == null ? "lora" : String.valueOf(name));
+    Method entry = Methods.byName(name == null ? "lora" : String.valueOf(name));
     Section place = Section.of("method", options);
     Placement placement = placement(place);
     PLACES.forEach(options::remove);

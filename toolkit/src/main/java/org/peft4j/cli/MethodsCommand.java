@@ -7,8 +7,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
-import org.peft4j.reparam.Reparams;
+import org.peft4j.adapter.Methods;
 import org.peft4j.spi.Additive;
+import org.peft4j.spi.Hook;
+import org.peft4j.spi.Method;
 import picocli.CommandLine.Command;
 
 /** Lists the methods. */
@@ -19,17 +21,19 @@ final class MethodsCommand implements Callable<Integer> {
     System.out.println(
         AsciiTable.getTable(
             AsciiTable.NO_BORDERS,
-            Reparams.all(),
+            Methods.all(),
             List.of(
-                left("method").with(Reparams.Entry::name),
+                left("method").with(Method::name),
                 left("peft_type").with(e -> e.standard().peftType()),
                 left("acts on")
                     .with(
                         e ->
-                            e.standard().kinds().stream()
-                                .sorted()
-                                .map(k -> k.toString().toLowerCase(Locale.ROOT))
-                                .collect(Collectors.joining(", "))),
+                            e.standard() instanceof Hook
+                                ? "what flows"
+                                : e.standard().kinds().stream()
+                                    .sorted()
+                                    .map(k -> k.toString().toLowerCase(Locale.ROOT))
+                                    .collect(Collectors.joining(", "))),
                 left("several at once").with(e -> e.standard() instanceof Additive ? "yes" : "no"),
                 left("defaults").with(e -> e.standard().summary()))));
     return 0;

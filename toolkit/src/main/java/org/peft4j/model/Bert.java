@@ -20,6 +20,7 @@ import org.peft4j.spi.KeysValues;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Place;
 import org.peft4j.spi.Sublayer;
+import org.peft4j.tensor.ActivationFunction;
 
 /**
  * BERT (Devlin et al., arXiv 1810.04805) as {@code transformers} computes it: embeddings of token,

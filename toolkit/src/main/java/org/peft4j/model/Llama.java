@@ -19,6 +19,7 @@ import org.peft4j.spi.KeysValues;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Place;
 import org.peft4j.spi.Sublayer;
+import org.peft4j.tensor.ActivationFunction;
 
 /**
  * Llama (Touvron et al., arXiv 2302.13971) as {@code transformers} computes it: layers of causal

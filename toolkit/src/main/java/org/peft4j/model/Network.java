@@ -11,6 +11,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.nn.KvCache;
 import org.peft4j.nn.Layer;
+import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.Pass;
 import org.peft4j.tensor.Scope;
 
@@ -40,6 +41,11 @@ public final class Network extends Layer {
 
   Body body() {
     return body;
+  }
+
+  /** The sizes that hooks fit their tensors to. */
+  public Anatomy anatomy() {
+    return body.anatomy();
   }
 
   @Nullable Head head() {

@@ -150,7 +150,12 @@ public final class Sequence {
     NDArray at = row.reshape(1, 1, length, 1);
     NDArray key = range(0, keys()).reshape(1, 1, 1, keys());
     NDArray hidden = key.gt(at);
-    if (!wide) {
+    if (!wide && mask != null && cache != null) {
+      // by what the mask leaves, as positions count: padding behind virtual tokens takes no place
+      NDArray place = mask.toType(DataType.INT64, false).cumSum(1);
+      NDArray own = place.get(":, {}:", offset).reshape(batch(), 1, length, 1);
+      hidden = hidden.logicalOr(place.reshape(batch(), 1, 1, keys()).lte(own.sub(window)));
+    } else if (!wide) {
       hidden = hidden.logicalOr(key.lte(at.sub(window)));
     }
     if (mask != null) {

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Set;
 import org.peft4j.spi.Additive;
 import org.peft4j.spi.At;
+import org.peft4j.spi.Checks;
 import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Entries;
 import org.peft4j.spi.Fluent;

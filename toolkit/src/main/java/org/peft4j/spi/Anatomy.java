@@ -1,5 +1,8 @@
 package org.peft4j.spi;
 
+import java.util.List;
+import java.util.Set;
+
 /**
  * The sizes of a model that hooks fit their tensors to.
  *
@@ -10,7 +13,7 @@ package org.peft4j.spi;
  * @param headSize width of one head
  * @param stacks 2 for an encoder with a decoder, else 1
  * @param embeddings the token embeddings {@code [vocabulary, hidden]}
- * @param paths module path of every layer, in the order of {@link Place#layer}
+ * @param paths module path of every layer, those of an encoder first
  */
 public record Anatomy(
     int hidden,
@@ -20,8 +23,20 @@ public record Anatomy(
     int headSize,
     int stacks,
     Frozen embeddings,
-    java.util.List<String> paths) {
+    List<String> paths) {
   public Anatomy {
-    paths = java.util.List.copyOf(paths);
+    paths = List.copyOf(paths);
+  }
+
+  /** The same with the paths of these layers alone; of all if none is given. */
+  public Anatomy within(Set<Integer> numbers) {
+    List<String> some =
+        paths.stream().filter(p -> numbers.isEmpty() || numbers.contains(Site.layerOf(p))).toList();
+    return new Anatomy(hidden, layers, heads, groups, headSize, stacks, embeddings, some);
+  }
+
+  /** The same with other token embeddings. */
+  public Anatomy with(Frozen other) {
+    return new Anatomy(hidden, layers, heads, groups, headSize, stacks, other, paths);
   }
 }

@@ -1,6 +1,7 @@
 package org.peft4j.spi;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.Shape;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -16,10 +17,16 @@ public interface Hook extends Reparam {
   /**
    * A hook in one pass.
    *
+   * @param model the sizes of the model, with the paths of the adapted layers
    * @param pass training or not, randomness
    * @param theta its tensors by name
    */
-  record View(Context context, Pass pass, Function<String, @Nullable NDArray> theta) {
+  record View(Anatomy model, Pass pass, Function<String, @Nullable NDArray> theta) {
+    /** Whether there is a tensor of that name. */
+    public boolean has(String name) {
+      return theta.apply(name) != null;
+    }
+
     /** The tensor of that name. */
     public NDArray get(String name) {
       NDArray value = theta.apply(name);
@@ -35,8 +42,51 @@ public interface Hook extends Reparam {
     }
   }
 
-  /** The tensors it has in such a model, by the name that a file has them under. */
+  /**
+   * The tensors it has in such a model, by the name that a file has them under. Every layer that
+   * {@link Anatomy#paths} names is to be adapted.
+   */
   void declare(Anatomy model, Declaration theta);
+
+  /** Whether it can act in some layers only. */
+  default boolean choosesLayers() {
+    return false;
+  }
+
+  // ---- its file
+
+  /**
+   * The entries of its {@code adapter_config.json} that state the model's sizes. They are written
+   * beside {@link #toConfig}, and checked against the model when a file is read.
+   */
+  default Map<String, Object> sizes(Anatomy model) {
+    return Map.of();
+  }
+
+  /**
+   * The configuration of the file, when what is saved is not what is trained, such as a prefix
+   * without the network that made it. Its tensors are {@link #stored}.
+   */
+  default Hook filed() {
+    return this;
+  }
+
+  /** The shape that a file has a tensor of {@link #filed} in. */
+  default Shape filedShape(Anatomy model, Declaration.Entry entry) {
+    return entry.shape();
+  }
+
+  /** The value of a tensor of {@link #filed} as it is saved, in its {@link #filedShape}. */
+  default NDArray stored(View view, String tensor) {
+    return view.get(tensor);
+  }
+
+  /** What a tensor that was {@link #stored} is here. */
+  default NDArray restored(Declaration.Entry entry, NDArray filed) {
+    return filed;
+  }
+
+  // ---- where it acts
 
   /** Number of virtual tokens that {@link #embeddings} puts in front of a text. */
   default int promptTokens() {
@@ -49,29 +99,31 @@ public interface Hook extends Reparam {
   }
 
   /** Token embeddings {@code [batch, length, hidden]} at the start of a text, maybe lengthened. */
-  default NDArray embeddings(View view, NDArray x) {
+  default NDArray embeddings(View view, Context context, NDArray x) {
     return x;
   }
 
   /** Keys and values of one layer at the start of a text, maybe lengthened. */
-  default KeysValues keysValues(View view, Place at, KeysValues kv) {
+  default KeysValues keysValues(View view, Context context, Place at, KeysValues kv) {
     return kv;
   }
 
   /** One attention, or null to leave it as it is. */
-  default @Nullable NDArray attention(View view, Place at, Attending a) {
+  default @Nullable NDArray attention(View view, Context context, Place at, Attending a) {
     return null;
   }
 
   /** What the model goes on with after a sublayer, or null to leave it as it is. */
-  default @Nullable NDArray sublayer(View view, Place at, Sublayer s) {
+  default @Nullable NDArray sublayer(View view, Context context, Place at, Sublayer s) {
     return null;
   }
 
   /** Hidden states {@code [batch, length, hidden]} after a layer. */
-  default NDArray layer(View view, Place at, NDArray h) {
+  default NDArray layer(View view, Context context, Place at, NDArray h) {
     return h;
   }
+
+  // ---- as a method of no site
 
   @Override
   default Set<Kind> kinds() {

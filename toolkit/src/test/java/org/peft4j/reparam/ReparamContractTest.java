@@ -23,11 +23,13 @@ import org.junit.jupiter.api.DynamicNode;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
+import org.peft4j.adapter.Methods;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Dense;
 import org.peft4j.spi.Init;
 import org.peft4j.spi.Kind;
+import org.peft4j.spi.Method;
 import org.peft4j.spi.Operation;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Reparam;
@@ -46,7 +48,7 @@ import org.peft4j.tensor.Torch;
 class ReparamContractTest {
 
   /** Configurations beyond a method's defaults that take other paths through its code. */
-  private static List<Reparam> variants(Reparams.Entry entry) {
+  private static List<Reparam> variants(Method entry) {
     List<Reparam> all = new ArrayList<>(List.of(entry.standard()));
     if (entry.standard() instanceof Lora) {
       for (LoraInit init : LoraInit.values()) {
@@ -193,7 +195,7 @@ class ReparamContractTest {
             });
     org.peft4j.spi.Entries entries =
         new org.peft4j.spi.Entries("adapter_config.json", new LinkedHashMap<>(config));
-    Reparam read = Reparams.byPeftType(method.peftType()).read().apply(entries);
+    Reparam read = Methods.byPeftType(method.peftType()).read().apply(entries);
     assertThat(read).isEqualTo(method);
     entries.requireAllRead();
   }

@@ -1,12 +1,11 @@
-package org.peft4j.model;
+package org.peft4j.tensor;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Activation;
 import java.util.Locale;
-import org.peft4j.tensor.Scalars;
 
 /** The activation functions that configurations name. */
-enum ActivationFunction {
+public enum ActivationFunction {
   /** {@code x Phi(x)}, exact. */
   GELU,
   /** Its approximation by tanh. */
@@ -15,7 +14,8 @@ enum ActivationFunction {
   /** {@code x sigmoid(x)}. */
   SILU;
 
-  static ActivationFunction of(String name, String source) {
+  /** The one that a configuration names so; {@code source} is what messages call the file. */
+  public static ActivationFunction of(String name, String source) {
     return switch (name.toLowerCase(Locale.ROOT)) {
       case "gelu" -> GELU;
       case "gelu_new", "gelu_pytorch_tanh", "gelu_fast" -> GELU_NEW;
@@ -29,7 +29,8 @@ enum ActivationFunction {
     };
   }
 
-  NDArray apply(NDArray x) {
+  /** Applies it to every element. */
+  public NDArray apply(NDArray x) {
     return switch (this) {
       case GELU -> Activation.gelu(x);
       case RELU -> Activation.relu(x);

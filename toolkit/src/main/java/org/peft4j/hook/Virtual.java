@@ -1,0 +1,55 @@
+package org.peft4j.hook;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.Shape;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.peft4j.spi.Anatomy;
+
+/** What methods with virtual tokens have in common. */
+final class Virtual {
+  static final String TOKENS = "num_virtual_tokens";
+
+  private Virtual() {}
+
+  static void check(int tokens) {
+    if (tokens < 1) {
+      throw new IllegalArgumentException(
+          TOKENS + ": expected an integer of at least 1, found " + tokens);
+    }
+  }
+
+  /**
+   * The same rows for every text of a batch.
+   *
+   * @param x of the batch, {@code [batch, ...]}
+   * @param rows {@code [k, width]}
+   * @return {@code [batch, k, width]}
+   */
+  static NDArray forEach(NDArray x, NDArray rows) {
+    Shape one = rows.getShape();
+    return rows.expandDims(0).broadcast(x.getShape().get(0), one.get(0), one.get(1));
+  }
+
+  /** Entries of every prompt method's file. */
+  static Map<String, Object> sizes(Anatomy model, long width, int heads) {
+    Map<String, Object> c = new LinkedHashMap<>();
+    c.put("num_layers", model.layers());
+    c.put("num_attention_heads", heads);
+    c.put("num_transformer_submodules", model.stacks());
+    c.put("token_dim", width);
+    return c;
+  }
+
+  /** The constant of that name, or an error that lists them. */
+  static <E extends Enum<E>> E oneOf(String key, String name, E[] all) {
+    for (E e : all) {
+      if (e.name().equals(name)) {
+        return e;
+      }
+    }
+    throw new IllegalArgumentException(
+        key + "\nexpected: one of " + Arrays.toString(all) + "\nfound: " + name);
+  }
+}

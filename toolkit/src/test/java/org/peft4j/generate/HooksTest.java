@@ -1,0 +1,296 @@
+package org.peft4j.generate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.nn.Block;
+import ai.djl.training.ParameterStore;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicNode;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.io.TempDir;
+import org.peft4j.Models;
+import org.peft4j.Onnx;
+import org.peft4j.Peft;
+import org.peft4j.Tuned;
+import org.peft4j.format.Json;
+import org.peft4j.format.Safetensors;
+import org.peft4j.format.TensorSource;
+import org.peft4j.model.Pretrained;
+import org.peft4j.model.Task;
+import org.peft4j.onnx.OnnxSession;
+import org.peft4j.spi.Fluent;
+import org.peft4j.tensor.Scope;
+import org.peft4j.tensor.Torch;
+
+/**
+ * Prompts and prefixes that Hugging Face PEFT made give here what they gave there, in one pass and
+ * in cached generation. The files are made by {@code src/test/python/golden_hooks.py}.
+ */
+@Tag("fast")
+class HooksTest {
+  private static final Path GOLDEN = Path.of("src/test/resources/golden");
+
+  @TempDir Path dir;
+
+  @TestFactory
+  Stream<DynamicNode> every_case() throws IOException {
+    try (Stream<Path> folders = Files.list(GOLDEN.resolve("hooks"))) {
+      List<Path> all = folders.sorted().toList();
+      assertThat(all).as("golden adapters").hasSize(9);
+      return all.stream()
+          .map(f -> DynamicTest.dynamicTest(f.getFileName().toString(), () -> check(f)));
+    }
+  }
+
+  private static Pretrained base(String name) {
+    return Models.load(GOLDEN.resolve(name));
+  }
+
+  private void check(Path adapter) throws IOException {
+    String name =
+        String.valueOf(
+            Json.read(adapter.resolve("adapter_config.json")).get("base_model_name_or_path"));
+    try (Pretrained model = base(name);
+        Tuned tuned = Peft.load(model, adapter);
+        TensorSource io = Safetensors.open(adapter.resolve("io.safetensors"))) {
+      for (String side : List.of("right", "left")) {
+        assertThat(distance(tuned, io, side)).as(side + " padding").isLessThan(1e-5f);
+        assertThat(distance(model, io, side)).as("it acts").isGreaterThan(1e-3f);
+        tuned.disable();
+        assertThat(distance(tuned, io, side)).isEqualTo(distance(model, io, side));
+        tuned.enable();
+      }
+      if (io.names().contains("greedy.tokens")) {
+        greedy(tuned, io);
+      }
+      assertThatThrownBy(tuned::merge)
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("no weights to put it into");
+      assertThatThrownBy(tuned::mergeInPlace).hasMessageContaining("no weights to put it into");
+      sameBytes(model, tuned, adapter.getFileName().toString());
+    }
+  }
+
+  private void sameBytes(Pretrained model, Tuned tuned, String name) throws IOException {
+    Path once = dir.resolve(name + "-once");
+    Path twice = dir.resolve(name + "-twice");
+    tuned.save(once);
+    try (Tuned again = Peft.load(model, once)) {
+      again.save(twice);
+    }
+    for (String file : List.of("adapter_config.json", "adapter_model.safetensors")) {
+      assertThat(twice.resolve(file)).as(file).hasSameBinaryContentAs(once.resolve(file));
+    }
+  }
+
+  private static float distance(Block model, TensorSource io, String side) {
+    return Torch.inference(
+        () -> {
+          try (Scope scope = Scope.open();
+              NDManager manager = Torch.newManager()) {
+            NDArray mask = io.load(side + ".attention_mask", manager);
+            NDList in = new NDList(io.load(side + ".input_ids", manager), mask);
+            NDArray logits =
+                model.forward(new ParameterStore(manager, false), in, false).singletonOrThrow();
+            NDArray difference = logits.sub(io.load(side + ".logits", manager)).abs();
+            if (difference.getShape().dimension() == 3) {
+              difference = difference.mul(mask.toType(DataType.FLOAT32, false).expandDims(2));
+            }
+            return difference.max().getFloat();
+          }
+        });
+  }
+
+  private static void greedy(Tuned tuned, TensorSource io) {
+    long[] prompt;
+    long[] expected;
+    try (NDManager manager = Torch.newManager()) {
+      prompt = io.load("right.input_ids", manager).get(0).toLongArray();
+      expected = io.load("greedy.tokens", manager).toType(DataType.INT64, false).toLongArray();
+    }
+    long[][] alone = continued(tuned, new long[][] {prompt}, expected.length);
+    assertThat(alone[0]).as("greedy").isEqualTo(expected);
+    // beside a shorter text, padded on the left, it must say the same
+    long[] shorter = Arrays.copyOfRange(prompt, 4, prompt.length);
+    long[][] both = continued(tuned, new long[][] {prompt, shorter}, expected.length);
+    long[][] other = continued(tuned, new long[][] {shorter}, expected.length);
+    assertThat(both[0]).as("in a batch").isEqualTo(expected);
+    assertThat(both[1]).as("padded, in a batch").isEqualTo(other[0]);
+  }
+
+  private static long[][] continued(Block model, long[][] prompts, int steps) {
+    int[] lengths = Arrays.stream(prompts).mapToInt(p -> p.length).toArray();
+    int longest = Arrays.stream(lengths).max().orElseThrow();
+    long[][] out = new long[prompts.length][steps];
+    try (Decoding decoding = new Decoding(model, prompts.length, longest, lengths)) {
+      float[][] scores = decoding.read(Decoding.leftPadded(prompts, 0));
+      for (int step = 0; step < steps; step++) {
+        long[][] next = new long[prompts.length][1];
+        for (int r = 0; r < prompts.length; r++) {
+          int best = 0;
+          for (int t = 1; t < scores[r].length; t++) {
+            best = scores[r][t] > scores[r][best] ? t : best;
+          }
+          next[r][0] = best;
+          out[r][step] = best;
+        }
+        if (step + 1 < steps) {
+          scores = decoding.read(next);
+        }
+      }
+    }
+    return out;
+  }
+
+  // ---- made here
+
+  private static Stream<Fluent<?, ?, Tuned>> fresh(Block model) {
+    return Stream.of(
+        Peft.promptTuning(model).tokens(3),
+        Peft.promptTuning(model).tokens(3).fromVocabulary(),
+        Peft.prefixTuning(model).tokens(3),
+        Peft.prefixTuning(model).tokens(3).projection(8),
+        Peft.pfeiffer(model).reduction(4),
+        Peft.pfeiffer(model).reduction(4).layers(1));
+  }
+
+  @Test
+  void cached_generation_equals_reading_all_again() {
+    try (Pretrained model = base("families/qwen3")) {
+      assertThat(model.task()).isEqualTo(Task.CAUSAL_LM);
+      long[] prompt = {5, 9, 17, 30, 8};
+      fresh(model)
+          .forEach(
+              method -> {
+                try (Tuned tuned = method.apply()) {
+                  long[] cached = continued(tuned, new long[][] {prompt}, 6)[0];
+                  long[] text = prompt;
+                  for (long expected : cached) {
+                    assertThat(continued(tuned, new long[][] {text}, 1)[0][0])
+                        .as(method.toString())
+                        .isEqualTo(expected);
+                    text = Arrays.copyOf(text, text.length + 1);
+                    text[text.length - 1] = expected;
+                  }
+                }
+              });
+    }
+  }
+
+  @Test
+  void each_works_beside_lora() {
+    try (Pretrained model = base("families/llama")) {
+      fresh(model)
+          .forEach(
+              method -> {
+                try (Tuned tuned = method.apply()) {
+                  long alone = tuned.trainableParameters();
+                  Peft.lora(tuned).named("more").apply();
+                  tuned.use("default", "more");
+                  assertThat(tuned.activeAdapters()).containsExactly("default", "more");
+                  assertThat(tuned.trainableParameters()).isGreaterThan(alone);
+                  assertThat(continued(tuned, new long[][] {{5, 6, 7}}, 2)[0]).hasSize(2);
+                }
+              });
+    }
+  }
+
+  @Test
+  void a_graph_has_them_in_it() throws Exception {
+    try (Pretrained model = base("hf/base/bert")) {
+      for (Fluent<?, ?, Tuned> method : fresh(model).toList()) {
+        Path file = dir.resolve("hooked.onnx");
+        try (Tuned tuned = method.apply()) {
+          Onnx.Exported exported = Onnx.export(tuned, file);
+          try (OnnxSession session = exported.session()) {
+            assertThat(graphDistance(tuned, session)).as(method.toString()).isLessThan(1e-4f);
+          }
+        }
+      }
+    }
+  }
+
+  private static float graphDistance(Tuned tuned, OnnxSession session) {
+    return Torch.inference(
+        () -> {
+          try (Scope scope = Scope.open();
+              NDManager manager = Torch.newManager()) {
+            NDArray ids = manager.create(new long[][] {{4, 9, 11, 3, 0}, {8, 7, 0, 0, 0}});
+            NDArray mask = manager.create(new long[][] {{1, 1, 1, 1, 0}, {1, 1, 0, 0, 0}});
+            NDArray types = ids.zerosLike();
+            NDArray here =
+                tuned
+                    .forward(
+                        new ParameterStore(manager, false), new NDList(ids, mask, types), false)
+                    .singletonOrThrow();
+            NDArray there =
+                session
+                    .run(
+                        manager,
+                        java.util.Map.of(
+                            "input_ids", ids, "attention_mask", mask, "token_type_ids", types))
+                    .get("logits");
+            return here.sub(there).abs().max().getFloat();
+          }
+        });
+  }
+
+  // ---- what is refused
+
+  @Test
+  void what_makes_no_sense_is_refused() {
+    try (Pretrained model = base("families/llama")) {
+      assertThatThrownBy(() -> Peft.promptTuning(model).targets("q").apply())
+          .hasMessageContaining("prompt_tuning adapts no weights");
+      assertThatThrownBy(() -> Peft.prefixTuning(model).layers(0).apply())
+          .hasMessageContaining("acts in all layers");
+      assertThatThrownBy(() -> Peft.pfeiffer(model).layers(7).apply())
+          .hasMessageContaining("none of this model's");
+      assertThatThrownBy(() -> Peft.promptTuning(model).tokens(0))
+          .hasMessageContaining("num_virtual_tokens");
+      assertThatThrownBy(() -> Peft.promptTuning(model).fromText("hello"))
+          .hasMessageContaining("tokenizer");
+      assertThatThrownBy(() -> Peft.pfeiffer(model).activation("swosh"))
+          .hasMessageContaining("swosh");
+    }
+    Block foreign = ai.djl.nn.core.Linear.builder().setUnits(3).build();
+    try (NDManager manager = Torch.newManager()) {
+      foreign.initialize(manager, DataType.FLOAT32, new ai.djl.ndarray.types.Shape(1, 4));
+      assertThatThrownBy(() -> Peft.prefixTuning(foreign).apply())
+          .hasMessageContaining("places that this block has not got");
+    }
+  }
+
+  @Test
+  void an_adapter_of_another_size_is_refused() {
+    try (Pretrained model = base("families/qwen2")) {
+      Path other = GOLDEN.resolve("hooks/llama_prefix"); // heads of another size
+      assertThatThrownBy(() -> Peft.load(model, other))
+          .hasMessageContaining("token_dim: the model has 16, the file says 32");
+    }
+  }
+
+  @Test
+  void two_bottlenecks_at_once_are_refused() {
+    try (Pretrained model = base("families/llama");
+        Tuned tuned = Peft.pfeiffer(model).apply()) {
+      Peft.pfeiffer(tuned).named("b").apply();
+      tuned.use("default", "b");
+      assertThatThrownBy(() -> continued(tuned, new long[][] {{5}}, 1))
+          .hasMessageContaining("cannot be active together");
+    }
+  }
+}

@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Makes toolkit/src/test/resources/golden/hooks: prompts and prefixes that Hugging Face PEFT put on the
+tiny models beside it, with what they compute then, and greedy continuations.
+
+Versions: torch 2.13.0 (CPU), transformers 5.17.0, peft 0.21.0, safetensors 0.8.0, Python 3.11
+How to get them:
+    python3 -m venv venv
+    venv/bin/pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
+    venv/bin/pip install transformers==5.17.0 peft==0.21.0 safetensors==0.8.0
+How to run, from anywhere, without network, in half a minute:
+    venv/bin/python toolkit/src/test/python/golden_hooks.py
+"""
+
+import json
+import shutil
+import warnings
+import zlib
+from pathlib import Path
+
+import torch
+import transformers
+from peft import PrefixTuningConfig, PromptTuningConfig, get_peft_model
+from safetensors.torch import save_file
+
+GOLDEN = Path(__file__).resolve().parent.parent / "resources" / "golden"
+TARGET = GOLDEN / "hooks"
+STEPS = 24
+LENGTHS = (9, 5, 7)
+
+
+def prompt(task, **more):
+    return PromptTuningConfig(task_type=task, num_virtual_tokens=4, **more)
+
+
+def prefix(task, **more):
+    return PrefixTuningConfig(task_type=task, num_virtual_tokens=3, **more)
+
+
+# base, its transformers class, configuration
+CASES = {
+    "llama_prompt": ("families/llama", "AutoModelForCausalLM", prompt("CAUSAL_LM")),
+    "llama_prompt_vocabulary": (
+        "families/llama_biased",
+        "AutoModelForCausalLM",
+        prompt("CAUSAL_LM", prompt_tuning_init="SAMPLE_VOCAB"),
+    ),
+    "mistral_prompt": ("families/mistral", "AutoModelForCausalLM", prompt("CAUSAL_LM")),
+    "llama_prefix": ("families/llama", "AutoModelForCausalLM", prefix("CAUSAL_LM")),
+    "qwen3_prefix": ("families/qwen3", "AutoModelForCausalLM", prefix("CAUSAL_LM")),
+    "qwen2_prefix_projected": (
+        "families/qwen2",
+        "AutoModelForCausalLM",
+        prefix("CAUSAL_LM", prefix_projection=True, encoder_hidden_size=20),
+    ),
+    "bert_prompt": ("hf/base/bert", "AutoModelForSequenceClassification", prompt("SEQ_CLS")),
+    "bert_prefix": ("hf/base/bert", "AutoModelForSequenceClassification", prefix("SEQ_CLS")),
+    "roberta_prompt": (
+        "encoders/roberta_tokens",
+        "AutoModelForTokenClassification",
+        prompt("TOKEN_CLS"),
+    ),
+}
+
+
+def padded(rows, pad, left):
+    width = max(map(len, rows))
+    ids, mask = [], []
+    for row in rows:
+        gap = [pad] * (width - len(row))
+        ids.append(gap + row if left else row + gap)
+        mask.append([0] * len(gap) + [1] * len(row) if left else [1] * len(row) + [0] * len(gap))
+    return torch.tensor(ids), torch.tensor(mask)
+
+
+def make(name):
+    base, kind, config = CASES[name]
+    torch.manual_seed(zlib.crc32(name.encode()))
+    model = getattr(transformers, kind).from_pretrained(
+        GOLDEN / base, attn_implementation="eager", dtype=torch.float32
+    )
+    vocabulary, pad = model.config.vocab_size, model.config.pad_token_id or 0
+    tuned = get_peft_model(model, config).eval()
+    with torch.no_grad():
+        for p in tuned.parameters():
+            if p.requires_grad:
+                p.add_(0.3 * torch.randn_like(p))
+    folder = TARGET / name
+    tuned.save_pretrained(folder)
+    (folder / "README.md").unlink()
+    written = json.loads((folder / "adapter_config.json").read_text())
+    written["base_model_name_or_path"] = base
+    (folder / "adapter_config.json").write_text(json.dumps(written, indent=2, sort_keys=True))
+    generator = torch.Generator().manual_seed(7)
+    rows = [torch.randint(3, vocabulary, (n,), generator=generator).tolist() for n in LENGTHS]
+    io = {}
+    virtual = config.num_virtual_tokens
+    with torch.no_grad():
+        for side in ("right", "left"):
+            ids, mask = padded(rows, pad, side == "left")
+            io[f"{side}.input_ids"], io[f"{side}.attention_mask"] = ids, mask
+            logits = tuned(ids, attention_mask=mask).logits
+            if logits.dim() == 3 and logits.shape[1] > ids.shape[1]:
+                logits = logits[:, virtual:]
+            io[f"{side}.logits"] = logits.contiguous()
+        if kind == "AutoModelForCausalLM":
+            row = torch.tensor(rows[:1])
+            out = tuned.generate(
+                input_ids=row,
+                attention_mask=torch.ones_like(row),
+                max_new_tokens=STEPS,
+                do_sample=False,
+            )
+            io["greedy.tokens"] = out[:, row.shape[1] :].contiguous()
+    save_file(io, folder / "io.safetensors")
+    return written, {k: tuple(v.shape) for k, v in io.items()}
+
+
+def main():
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore")
+    shutil.rmtree(TARGET, ignore_errors=True)
+    for name in CASES:
+        make(name)
+    print(f"{len(CASES)} adapters in {TARGET}")
+
+
+if __name__ == "__main__":
+    main()
