@@ -12,10 +12,6 @@ import org.peft4j.adapter.Blueprint;
 import org.peft4j.adapter.Methods;
 import org.peft4j.model.Loader;
 import org.peft4j.model.Pretrained;
-import org.peft4j.spi.Entries;
-import org.peft4j.spi.Method;
-import org.peft4j.spi.Placement;
-import org.peft4j.spi.Reparam;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -25,6 +21,8 @@ import picocli.CommandLine.Option;
     description = "Count what a method would train, without training.",
     mixinStandardHelpOptions = true)
 final class CountCommand implements Callable<Integer> {
+  private static final List<String> RANKS = List.of("r", "init_r", "target_r");
+
   @Option(
       names = "--model",
       required = true,
@@ -37,7 +35,7 @@ final class CountCommand implements Callable<Integer> {
   @Option(
       names = "--method",
       defaultValue = "lora",
-      description = "lora, adalora, vera or full; default ${DEFAULT-VALUE}.")
+      description = "One of ./peft methods; default ${DEFAULT-VALUE}.")
   private String method = "lora";
 
   @Option(names = "--rank", paramLabel = "R", description = "The method's rank; default its own.")
@@ -50,6 +48,12 @@ final class CountCommand implements Callable<Integer> {
       description = "Roles or module names, by commas; default the usual ones.")
   private List<String> targets = List.of();
 
+  @Option(
+      names = "--set",
+      paramLabel = "KEY=VALUE",
+      description = "An entry of adapter_config.json, such as num_virtual_tokens=5.")
+  private Map<String, String> settings = new LinkedHashMap<>();
+
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;
 
@@ -58,10 +62,10 @@ final class CountCommand implements Callable<Integer> {
     boolean sizesAlone =
         Loader.presets().contains(model) || Files.exists(Path.of(model).resolve("config.json"));
     Pretrained m = sizesAlone ? Models.meta(model) : Models.load(model);
-    Reparam reparam = configured();
+    MethodSection configured = configured();
     Blueprint.Count count =
         new Blueprint(m, m.usualTargets(), m.newModules())
-            .count(reparam, Placement.DEFAULT.withTargets(targets));
+            .count(configured.method(), configured.placement());
     if (json) {
       Map<String, @Nullable Object> line = new LinkedHashMap<>();
       line.put("trainable", count.trainable());
@@ -69,31 +73,43 @@ final class CountCommand implements Callable<Integer> {
       line.put("sites", (long) count.sites());
       JsonLine.print(line);
     } else {
-      System.out.println(method + " (" + reparam.summary() + ") on " + m.name() + ": " + count);
+      System.out.println(
+          method + " (" + configured.method().summary() + ") on " + m.name() + ": " + count);
     }
     return 0;
   }
 
-  private Reparam configured() {
-    Method entry = Methods.byName(method);
-    if (rank == null) {
-      return entry.standard();
+  private MethodSection configured() {
+    Map<String, @Nullable Object> options = new LinkedHashMap<>();
+    settings.forEach((key, value) -> options.put(key, scalar(value)));
+    options.put("name", method);
+    if (!targets.isEmpty()) {
+      options.put("targets", targets);
     }
-    Map<String, @Nullable Object> values = new LinkedHashMap<>();
-    entry
-        .standard()
-        .toConfig()
-        .forEach(
-            (k, v) -> {
-              if (v != Entries.NULL) {
-                values.put(k, v);
-              }
-            });
-    for (String key : List.of("r", "init_r", "target_r")) {
-      if (values.containsKey(key)) {
-        values.put(key, rank.longValue());
+    if (rank != null) {
+      Map<String, Object> known = Methods.byName(method).standard().toConfig();
+      List<String> ranks = RANKS.stream().filter(known::containsKey).toList();
+      if (ranks.isEmpty()) {
+        throw new IllegalArgumentException(
+            "--rank: "
+                + method
+                + " has none\nfix: leave it out; its options are "
+                + known.keySet());
       }
+      ranks.forEach(key -> options.put(key, rank.longValue()));
     }
-    return entry.read().apply(new Entries("--rank " + rank, values));
+    return MethodSection.of(Section.of("count", options));
+  }
+
+  /** A value as a configuration file would have it: a number, true, false, or text. */
+  private static Object scalar(String text) {
+    if (text.equals("true") || text.equals("false")) {
+      return Boolean.valueOf(text);
+    }
+    try {
+      return text.matches("-?\\d+") ? (Object) Integer.valueOf(text) : Double.valueOf(text);
+    } catch (NumberFormatException e) {
+      return text;
+    }
   }
 }

@@ -74,4 +74,32 @@ class CountCommandTest {
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("llama-7b");
   }
+
+  @ParameterizedTest
+  @CsvSource({
+    "llama-7b, prompt_tuning, num_virtual_tokens=5, 20480",
+    // keys and values of 4 tokens in 32 layers, 8 key heads of 128
+    "llama3-8b, prefix_tuning, num_virtual_tokens=4, 262144",
+    // 24 layers of 1024 to 64 and back, with biases
+    "roberta-large, pfeiffer, reduction_factor=16, 3171840"
+  })
+  void hooks_by_their_own_options(String model, String method, String option, long trainable) {
+    Map<String, ?> line =
+        count("count", "--model", model, "--method", method, "--set", option, "--json");
+    assertThat(line.get("trainable")).isEqualTo(trainable);
+  }
+
+  @Test
+  void an_option_that_the_method_has_not_is_refused() {
+    PrintStream err = System.err;
+    ByteArrayOutputStream printed = new ByteArrayOutputStream();
+    try {
+      System.setErr(new PrintStream(printed, true, StandardCharsets.UTF_8));
+      String[] args = {"count", "--model", "llama-7b", "--method", "pfeiffer", "--rank", "4"};
+      assertThat(Main.run(args)).isNotZero();
+    } finally {
+      System.setErr(err);
+    }
+    assertThat(printed.toString(StandardCharsets.UTF_8)).contains("--rank: pfeiffer has none");
+  }
 }
