@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Makes toolkit/src/test/resources/golden/hooks: prompts and prefixes that Hugging Face PEFT put on the
-tiny models beside it, with what they compute then, and greedy continuations.
+tiny models beside it, with what they compute then, greedy continuations, and the losses of a few steps of training.
 
 Versions: torch 2.13.0 (CPU), transformers 5.17.0, peft 0.21.0, safetensors 0.8.0, Python 3.11
 How to get them:
@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 
 GOLDEN = Path(__file__).resolve().parent.parent / "resources" / "golden"
 TARGET = GOLDEN / "hooks"
-STEPS = 24
+STEPS, TRAINED = 24, 6
 LENGTHS = (9, 5, 7)
 
 
@@ -72,6 +72,29 @@ def padded(rows, pad, left):
     return torch.tensor(ids), torch.tensor(mask)
 
 
+def train(tuned, ids, mask):
+    """Losses of plain AdamW on one batch: the next token, or the row's number as its label."""
+    optimizer = torch.optim.AdamW(
+        [p for p in tuned.parameters() if p.requires_grad], lr=0.01, weight_decay=0.0
+    )
+    losses = []
+    for _ in range(TRAINED):
+        logits = tuned(ids, attention_mask=mask).logits
+        if logits.dim() == 3:
+            logits = logits[:, logits.shape[1] - ids.shape[1] :]
+            targets = ids.masked_fill(mask == 0, -100)[:, 1:]
+            loss = torch.nn.functional.cross_entropy(
+                logits[:, :-1].flatten(0, 1), targets.flatten()
+            )
+        else:
+            loss = torch.nn.functional.cross_entropy(logits, torch.arange(len(ids)))
+        losses.append(loss.detach())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return torch.stack(losses)
+
+
 def make(name):
     base, kind, config = CASES[name]
     torch.manual_seed(zlib.crc32(name.encode()))
@@ -111,6 +134,8 @@ def make(name):
                 do_sample=False,
             )
             io["greedy.tokens"] = out[:, row.shape[1] :].contiguous()
+    if not config.task_type.startswith("TOKEN") and not getattr(config, "prefix_projection", False):
+        io["losses"] = train(tuned, io["right.input_ids"], io["right.attention_mask"])
     save_file(io, folder / "io.safetensors")
     return written, {k: tuple(v.shape) for k, v in io.items()}
 

@@ -2,6 +2,7 @@ package org.peft4j.generate;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -32,8 +33,13 @@ import org.peft4j.model.Pretrained;
 import org.peft4j.model.Task;
 import org.peft4j.onnx.OnnxSession;
 import org.peft4j.spi.Fluent;
+import org.peft4j.tensor.CrossEntropy;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Torch;
+import org.peft4j.train.Fit;
+import org.peft4j.train.Metrics;
+import org.peft4j.train.Objective;
+import org.peft4j.train.Schedule;
 
 /**
  * Prompts and prefixes that Hugging Face PEFT made give here what they gave there, in one pass and
@@ -76,6 +82,9 @@ class HooksTest {
       if (io.names().contains("greedy.tokens")) {
         greedy(tuned, io);
       }
+      if (io.names().contains("losses")) {
+        learn(model, adapter, io);
+      }
       assertThatThrownBy(tuned::merge)
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("no weights to put it into");
@@ -112,6 +121,71 @@ class HooksTest {
             return difference.max().getFloat();
           }
         });
+  }
+
+  private static void learn(Pretrained model, Path adapter, TensorSource io) {
+    try (Tuned tuned = Peft.load(model, adapter);
+        NDManager manager = Torch.newManager()) {
+      float[] expected = io.load("losses", manager).toFloatArray();
+      Fit fit =
+          tuned
+              .fit(new OneBatch(io))
+              .epochs(expected.length)
+              .learningRate(0.01)
+              .schedule(Schedule.CONSTANT)
+              .warmup(0)
+              .weightDecay(0)
+              .clip(0)
+              .quiet()
+              .run();
+      for (int i = 0; i < expected.length; i++) {
+        assertThat(fit.steps().get(i).loss())
+            .as("loss of step " + (i + 1))
+            .isCloseTo(expected[i], within(2e-5));
+      }
+      assertThat(expected[expected.length - 1]).isLessThan(expected[0]);
+    }
+  }
+
+  /** The fixture's rows as one batch: the next token, or the row's number as its label. */
+  private record OneBatch(TensorSource io) implements Objective {
+    @Override
+    public int rows() {
+      return 1;
+    }
+
+    @Override
+    public int length(int row) {
+      return 1;
+    }
+
+    @Override
+    public NDArray loss(
+        Block model, ParameterStore store, NDManager manager, int[] rows, boolean training) {
+      NDArray ids = io.load("right.input_ids", manager);
+      NDArray mask = io.load("right.attention_mask", manager);
+      NDArray logits = model.forward(store, new NDList(ids, mask), training).get(0);
+      if (logits.getShape().dimension() == 2) {
+        return CrossEntropy.mean(
+            logits, manager.arange(0, (int) ids.getShape().get(0), 1, DataType.INT64));
+      }
+      long width = ids.getShape().get(1);
+      long[] here = mask.get(":, 1:").toType(DataType.INT64, false).toLongArray();
+      long[] counted =
+          java.util.stream.IntStream.range(0, here.length)
+              .filter(i -> here[i] == 1)
+              .mapToLong(i -> i)
+              .toArray();
+      NDArray index = manager.create(counted);
+      NDArray flat = logits.get(":, :{}", width - 1).reshape(-1, logits.getShape().get(2));
+      NDArray targets = ids.get(":, 1:").reshape(-1);
+      return CrossEntropy.mean(flat.get(index), targets.get(index));
+    }
+
+    @Override
+    public Metrics evaluate(Block model, int batchSize) {
+      throw new UnsupportedOperationException();
+    }
   }
 
   private static void greedy(Tuned tuned, TensorSource io) {
