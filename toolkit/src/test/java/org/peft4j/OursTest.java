@@ -25,6 +25,7 @@ import org.peft4j.format.Json;
 import org.peft4j.format.Safetensors;
 import org.peft4j.format.TensorSource;
 import org.peft4j.model.Pretrained;
+import org.peft4j.model.Task;
 import org.peft4j.reparam.LoraInit;
 import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Seed;
@@ -116,6 +117,14 @@ class OursTest {
               return t.delete("default").delete("b");
             }));
     all.put(
+        "bert_prompt",
+        new Case("bert", m -> Peft.promptTuning(m).tokens(4).modulesToSave("classifier").apply()));
+    all.put("llama_prompt", new Case("llama", m -> Peft.promptTuning(m).tokens(4).apply()));
+    all.put("llama_prefix", new Case("llama", m -> Peft.prefixTuning(m).tokens(3).apply()));
+    all.put(
+        "llama_prefix_projected",
+        new Case("llama", m -> Peft.prefixTuning(m).tokens(3).projection(8).apply()));
+    all.put(
         "llama_tied_embedding",
         new Case("llama_tied", m -> Peft.lora(m).rank(3).targets("embed", "q").apply()));
     return all;
@@ -170,10 +179,15 @@ class OursTest {
     System.exit(0);
   }
 
+  /** Without it Hugging Face leaves virtual tokens out. */
+  private static String task(Tuned tuned) {
+    return tuned.model().task() == Task.CAUSAL_LM ? "CAUSAL_LM" : "SEQ_CLS";
+  }
+
   private static void write(Tuned tuned, Path dir) {
     String name = tuned.activeAdapters().get(0);
     Path parent = name.equals("default") ? dir : dir.resolve("..").normalize();
-    tuned.save(parent, null, null, name);
+    tuned.save(parent, null, tuned.isMergeable() ? null : task(tuned), name);
     if (!name.equals("default")) {
       try {
         for (String f : List.of("adapter_config.json", "adapter_model.safetensors")) {
