@@ -13,8 +13,21 @@ import org.peft4j.hook.PrefixTuning;
 import org.peft4j.hook.PromptTuning;
 import org.peft4j.model.Pretrained;
 import org.peft4j.reparam.AdaLora;
+import org.peft4j.reparam.BitFit;
+import org.peft4j.reparam.Dora;
 import org.peft4j.reparam.Full;
+import org.peft4j.reparam.Glora;
+import org.peft4j.reparam.LnTuning;
+import org.peft4j.reparam.LoHa;
+import org.peft4j.reparam.LoKr;
 import org.peft4j.reparam.Lora;
+import org.peft4j.reparam.LoraFa;
+import org.peft4j.reparam.LoraPlus;
+import org.peft4j.reparam.Mora;
+import org.peft4j.reparam.MultiLora;
+import org.peft4j.reparam.Nola;
+import org.peft4j.reparam.Sbora;
+import org.peft4j.reparam.TiedLora;
 import org.peft4j.reparam.Vera;
 import org.peft4j.spi.Fluent;
 import org.peft4j.spi.Placement;
@@ -59,6 +72,81 @@ public final class Peft {
   /** {@link #vera(Block)} on the model's block. */
   public static Vera.Options<Tuned> vera(Model model) {
     return vera(model.getBlock());
+  }
+
+  /** LoRA whose B learns faster than its A (LoRA+, arXiv 2402.12354). */
+  public static LoraPlus.Options<Tuned> loraPlus(Block model) {
+    return LoraPlus.Options.on(target(model));
+  }
+
+  /** LoRA whose A is frozen (LoRA-FA, arXiv 2308.03303). */
+  public static LoraFa.Options<Tuned> loraFa(Block model) {
+    return LoraFa.Options.on(target(model), false);
+  }
+
+  /** LoRA whose A is frozen and orthonormal (arXiv 2402.16842). */
+  public static LoraFa.Options<Tuned> asyLora(Block model) {
+    return LoraFa.Options.on(target(model), true);
+  }
+
+  /** LoRA on directions, with magnitudes trained apart (DoRA, arXiv 2402.09353). */
+  public static Dora.Options<Tuned> dora(Block model) {
+    return Dora.Options.on(target(model));
+  }
+
+  /** LoRA whose factors all layers share (Tied-LoRA, arXiv 2311.09578). */
+  public static TiedLora.Options<Tuned> tiedLora(Block model) {
+    return TiedLora.Options.on(target(model));
+  }
+
+  /** Several LoRAs side by side (MultiLoRA, arXiv 2311.11501). */
+  public static MultiLora.Options<Tuned> multiLora(Block model) {
+    return MultiLora.Options.on(target(model));
+  }
+
+  /** Scaled and shifted weights and biases (GLoRA, arXiv 2306.07967). */
+  public static Glora.Options<Tuned> glora(Block model) {
+    return Glora.Options.on(target(model));
+  }
+
+  /** Products, element by element, of two low-rank matrices (LoHa, arXiv 2108.06098). */
+  public static LoHa.Options<Tuned> loha(Block model) {
+    return LoHa.Options.on(target(model));
+  }
+
+  /** Kronecker products (LoKr, arXiv 2309.14859). */
+  public static LoKr.Options<Tuned> lokr(Block model) {
+    return LoKr.Options.on(target(model));
+  }
+
+  /** One square matrix of high rank (MoRA, arXiv 2405.12130). */
+  public static Mora.Options<Tuned> mora(Block model) {
+    return Mora.Options.on(target(model));
+  }
+
+  /** LoRA out of random matrices (NOLA, arXiv 2310.02556). */
+  public static Nola.Options<Tuned> nola(Block model) {
+    return Nola.Options.on(target(model));
+  }
+
+  /** LoRA that changes r columns of each weight (SBoRA-FA, arXiv 2407.05413). */
+  public static Sbora.Options<Tuned> sboraFa(Block model) {
+    return Sbora.Options.on(target(model), true);
+  }
+
+  /** LoRA that changes r rows of each weight (SBoRA-FB, arXiv 2407.05413). */
+  public static Sbora.Options<Tuned> sboraFb(Block model) {
+    return Sbora.Options.on(target(model), false);
+  }
+
+  /** Biases alone (BitFit, arXiv 2106.10199). */
+  public static BitFit.Options<Tuned> bitfit(Block model) {
+    return BitFit.Options.on(target(model));
+  }
+
+  /** Normalisations alone (LayerNorm tuning, arXiv 2312.11420). */
+  public static LnTuning.Options<Tuned> lnTuning(Block model) {
+    return LnTuning.Options.on(target(model));
   }
 
   /** Trained vectors in front of every text (prompt tuning, arXiv 2104.08691). */

@@ -127,6 +127,10 @@ public final class Blueprint {
     if (reparam instanceof Full) {
       return EVERYTHING;
     }
+    List<String> own = reparam.usualTargets(sites);
+    if (!own.isEmpty()) {
+      return own;
+    }
     if (!usualTargets.isEmpty()) {
       return usualTargets;
     }

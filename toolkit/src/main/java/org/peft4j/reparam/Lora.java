@@ -70,6 +70,38 @@ public record Lora(
     }
   }
 
+  Lora withRank(int r) {
+    return new Lora(r, alpha, dropout, rsLora, loraBias, init, rankPattern, alphaPattern);
+  }
+
+  Lora withAlpha(double a) {
+    return new Lora(rank, a, dropout, rsLora, loraBias, init, rankPattern, alphaPattern);
+  }
+
+  Lora withDropout(double p) {
+    return new Lora(rank, alpha, p, rsLora, loraBias, init, rankPattern, alphaPattern);
+  }
+
+  Lora withRsLora() {
+    return new Lora(rank, alpha, dropout, true, loraBias, init, rankPattern, alphaPattern);
+  }
+
+  Lora withLoraBias() {
+    return new Lora(rank, alpha, dropout, rsLora, true, init, rankPattern, alphaPattern);
+  }
+
+  Lora withInit(LoraInit start) {
+    return new Lora(rank, alpha, dropout, rsLora, loraBias, start, rankPattern, alphaPattern);
+  }
+
+  Lora withRanks(Map<String, Integer> ranks) {
+    return new Lora(rank, alpha, dropout, rsLora, loraBias, init, ranks, alphaPattern);
+  }
+
+  Lora withAlphas(Map<String, Double> alphas) {
+    return new Lora(rank, alpha, dropout, rsLora, loraBias, init, rankPattern, alphas);
+  }
+
   @Override
   public String name() {
     return "lora";
@@ -96,15 +128,10 @@ public record Lora(
     Double a = Patterns.find(alphaPattern, site.path());
     return r == null && a == null
         ? this
-        : new Lora(
-            r != null ? r : rank,
-            a != null ? a : alpha,
-            dropout,
-            rsLora,
-            loraBias,
-            init,
-            Map.of(),
-            Map.of());
+        : withRank(r != null ? r : rank)
+            .withAlpha(a != null ? a : alpha)
+            .withRanks(Map.of())
+            .withAlphas(Map.of());
   }
 
   @Override
@@ -211,7 +238,7 @@ public record Lora(
       return this;
     }
     ranks.putAll(rankPattern);
-    return new Lora(rank, alpha, dropout, rsLora, loraBias, init, ranks, alphaPattern);
+    return withRanks(ranks);
   }
 
   @Override
@@ -282,47 +309,34 @@ public record Lora(
       return new Options<>(draft);
     }
 
-    private Options<R> change(
-        int rank, double alpha, double dropout, boolean rsLora, boolean loraBias, LoraInit init) {
-      Lora t = tuner();
-      return with(
-          new Lora(rank, alpha, dropout, rsLora, loraBias, init, t.rankPattern, t.alphaPattern));
-    }
-
     /** r, at least 1; default 8. */
     public Options<R> rank(int rank) {
-      Lora t = tuner();
-      return change(rank, t.alpha, t.dropout, t.rsLora, t.loraBias, t.init);
+      return with(tuner().withRank(rank));
     }
 
     /** Numerator of the scale {@code alpha / r}; default 8. */
     public Options<R> alpha(double alpha) {
-      Lora t = tuner();
-      return change(t.rank, alpha, t.dropout, t.rsLora, t.loraBias, t.init);
+      return with(tuner().withAlpha(alpha));
     }
 
     /** Dropout on the input of the branch, in [0, 1); default 0. */
     public Options<R> dropout(double p) {
-      Lora t = tuner();
-      return change(t.rank, t.alpha, p, t.rsLora, t.loraBias, t.init);
+      return with(tuner().withDropout(p));
     }
 
     /** Scales by {@code alpha / sqrt(r)}. */
     public Options<R> rsLora() {
-      Lora t = tuner();
-      return change(t.rank, t.alpha, t.dropout, true, t.loraBias, t.init);
+      return with(tuner().withRsLora());
     }
 
     /** Gives B a bias, in Hugging Face's words {@code lora_bias}. */
     public Options<R> loraBias() {
-      Lora t = tuner();
-      return change(t.rank, t.alpha, t.dropout, t.rsLora, true, t.init);
+      return with(tuner().withLoraBias());
     }
 
     /** How A and B start; default {@link LoraInit#KAIMING}. */
     public Options<R> init(LoraInit init) {
-      Lora t = tuner();
-      return change(t.rank, t.alpha, t.dropout, t.rsLora, t.loraBias, init);
+      return with(tuner().withInit(init));
     }
 
     /**
@@ -330,17 +344,7 @@ public record Lora(
      * that fits wins.
      */
     public Options<R> rankPattern(String pattern, int rank) {
-      Lora t = tuner();
-      return with(
-          new Lora(
-              t.rank,
-              t.alpha,
-              t.dropout,
-              t.rsLora,
-              t.loraBias,
-              t.init,
-              Patterns.plus(t.rankPattern, pattern, rank),
-              t.alphaPattern));
+      return with(tuner().withRanks(Patterns.plus(tuner().rankPattern, pattern, rank)));
     }
 
     /**
@@ -348,17 +352,7 @@ public record Lora(
      * that fits wins.
      */
     public Options<R> alphaPattern(String pattern, double alpha) {
-      Lora t = tuner();
-      return with(
-          new Lora(
-              t.rank,
-              t.alpha,
-              t.dropout,
-              t.rsLora,
-              t.loraBias,
-              t.init,
-              t.rankPattern,
-              Patterns.plus(t.alphaPattern, pattern, alpha)));
+      return with(tuner().withAlphas(Patterns.plus(tuner().alphaPattern, pattern, alpha)));
     }
   }
 }

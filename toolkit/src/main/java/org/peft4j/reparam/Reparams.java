@@ -1,16 +1,38 @@
 package org.peft4j.reparam;
 
 import java.util.List;
+import org.peft4j.spi.Entries;
 import org.peft4j.spi.Method;
+import org.peft4j.spi.Reparam;
 
 /** Every reparameterisation, one line each. Being listed here puts it under the contract suite. */
 public final class Reparams {
   private static final List<Method> ALL =
       List.of(
-          new Method(new Lora(), Lora::fromConfig),
+          new Method(new Lora(), Reparams::lora),
+          new Method(new LoraPlus(), LoraPlus::fromConfig),
+          new Method(new LoraFa(), LoraFa::fromConfig),
+          new Method(new LoraFa(new Lora(), true), LoraFa::orthogonal),
+          new Method(new Dora(), Dora::fromConfig),
           new Method(new AdaLora(), AdaLora::fromConfig),
           new Method(new Vera(), Vera::fromConfig),
+          new Method(new TiedLora(), TiedLora::fromConfig),
+          new Method(new MultiLora(), MultiLora::fromConfig),
+          new Method(new Glora(), Glora::fromConfig),
+          new Method(new LoHa(), LoHa::fromConfig),
+          new Method(new LoKr(), LoKr::fromConfig),
+          new Method(new Mora(), Mora::fromConfig),
+          new Method(new Nola(), Nola::fromConfig),
+          new Method(new Sbora(), Sbora::columns),
+          new Method(new Sbora(new Lora(), false, 0, 0), Sbora::rows),
+          new Method(new BitFit(), BitFit::fromConfig),
+          new Method(new LnTuning(), LnTuning::fromConfig),
           new Method(new Full(), Full::fromConfig));
+
+  /** A file of type LORA is a DoRA's if it says so. */
+  private static Reparam lora(Entries c) {
+    return c.flag("use_dora", false) ? Dora.fromConfig(c) : Lora.fromConfig(c);
+  }
 
   private Reparams() {}
 

@@ -1,7 +1,9 @@
 package org.peft4j.spi;
 
 import ai.djl.ndarray.NDArray;
+import java.util.function.BiFunction;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,6 +16,7 @@ public final class At {
   private final Pass pass;
   private final Pass below;
   private final Function<String, @Nullable NDArray> theta;
+  private final BiFunction<String, Supplier<NDArray>, NDArray> constants;
 
   /**
    * @param base what is frozen: the site's own, or what {@link Reparam#shift} made of it
@@ -23,11 +26,35 @@ public final class At {
    */
   public At(
       Site site, Frozen base, Pass pass, Pass below, Function<String, @Nullable NDArray> theta) {
+    this(site, base, pass, below, theta, (name, value) -> value.get().stopGradient());
+  }
+
+  private At(
+      Site site,
+      Frozen base,
+      Pass pass,
+      Pass below,
+      Function<String, @Nullable NDArray> theta,
+      BiFunction<String, Supplier<NDArray>, NDArray> constants) {
     this.site = site;
     this.base = base;
     this.pass = pass;
     this.below = below;
     this.theta = theta;
+    this.constants = constants;
+  }
+
+  /** The same with {@code other} to decide on {@link #constant}s. */
+  public At withConstants(BiFunction<String, Supplier<NDArray>, NDArray> other) {
+    return new At(site, base, pass, below, theta, other);
+  }
+
+  /**
+   * A value that the method declares constant: gradients do not go through it, and finite
+   * differences hold it.
+   */
+  public NDArray constant(String name, Supplier<NDArray> value) {
+    return constants.apply(name, value);
   }
 
   public Site site() {
@@ -51,6 +78,11 @@ public final class At {
   /** What the frozen weight computes on x: {@code x W0^T + b0}. */
   public NDArray frozen(NDArray x) {
     return below.apply(base, x);
+  }
+
+  /** {@code x W0^T}, without the bias. */
+  public NDArray frozenWithoutBias(NDArray x) {
+    return base.apply(below, x, null);
   }
 
   /** The method's tensor of that name. */

@@ -22,6 +22,14 @@ public interface Reparam extends Tuner {
   /** Kinds of sites it can act on. */
   Set<Kind> kinds();
 
+  /**
+   * What to adapt where a user names nothing, in the words of targets; empty to take what is usual
+   * for the model.
+   */
+  default List<String> usualTargets(List<Site> sites) {
+    return List.of();
+  }
+
   /** The tensors it has at {@code site}. */
   void declare(Site site, Declaration theta);
 

@@ -49,6 +49,9 @@ class ReparamContractTest {
 
   /** Configurations beyond a method's defaults that take other paths through its code. */
   private static List<Reparam> variants(Method entry) {
+    if (entry.standard() instanceof OnLora m && !(m instanceof LoraPlus)) {
+      return List.of(m.on(m.lora().withRank(2))); // rows of a small site that are all different
+    }
     List<Reparam> all = new ArrayList<>(List.of(entry.standard()));
     if (entry.standard() instanceof Lora) {
       for (LoraInit init : LoraInit.values()) {
@@ -58,6 +61,32 @@ class ReparamContractTest {
       all.add(
           new Lora(
               3, 5, 0, false, false, LoraInit.KAIMING, Map.of("site", 2), Map.of(".*te", 7.0)));
+    }
+    if (entry.standard() instanceof Dora) {
+      all.add(new Dora(new Lora(2, 3, 0, true, false, LoraInit.GAUSSIAN, Map.of(), Map.of())));
+      all.add(new Dora(new Lora(2, 3, 0, false, false, LoraInit.PISSA, Map.of(), Map.of())));
+    }
+    if (entry.standard() instanceof LoHa) {
+      all.add(new LoHa(new Ranks(2, 3, Map.of(), Map.of()), true));
+    }
+    if (entry.standard() instanceof LoKr) {
+      Ranks one = new Ranks(1, 3, Map.of("site", 1), Map.of(".*te", 7.0));
+      all.add(new LoKr(one, false, -1, false));
+      all.add(new LoKr(one, true, 4, true));
+      all.add(new LoKr(one, true, 2, false));
+    }
+    if (entry.standard() instanceof Mora) {
+      for (Mora.Operator operator : Mora.Operator.values()) {
+        all.add(new Mora(1, operator));
+      }
+    }
+    if (entry.standard() instanceof Glora) {
+      all.add(new Glora(2, Glora.Support.VECTOR, Glora.Support.VECTOR, Glora.Support.VECTOR));
+      all.add(new Glora(2, Glora.Support.CONSTANT, Glora.Support.NONE, Glora.Support.NONE));
+    }
+    if (entry.standard() instanceof TiedLora) {
+      all.add(new TiedLora(2, 3, 0, "B"));
+      all.add(new TiedLora(2, 3, 0, "uv"));
     }
     if (entry.standard() instanceof Vera) {
       all.add(new Vera(3, 0, 0.1, 7, false));
@@ -80,6 +109,9 @@ class ReparamContractTest {
   }
 
   private static boolean possible(Reparam method, Kind kind) {
+    if (method instanceof Dora dora) {
+      return possible(dora.lora(), kind);
+    }
     if (method instanceof Lora lora) {
       return kind == Kind.LINEAR
           || (!lora.init().needsMatrix()
@@ -123,6 +155,7 @@ class ReparamContractTest {
       c.perturb();
       Weight w = c.method.effective(c.at);
       NDArray expected = c.operation.apply(c.x, w.weight(), w.bias());
+      c.held.clear(); // each form computes for itself what is constant
       NDArray actual = c.method.forward(c.at, c.x);
       assertThat(actual.getShape()).isEqualTo(expected.getShape());
       assertThat(maxAbs(actual.sub(expected))).isLessThan(1e-12 * (1 + maxAbs(expected)));
@@ -195,7 +228,7 @@ class ReparamContractTest {
             });
     org.peft4j.spi.Entries entries =
         new org.peft4j.spi.Entries("adapter_config.json", new LinkedHashMap<>(config));
-    Reparam read = Methods.byPeftType(method.peftType()).read().apply(entries);
+    Reparam read = Methods.byName(method.name()).read().apply(entries);
     assertThat(read).isEqualTo(method);
     entries.requireAllRead();
   }
@@ -215,6 +248,10 @@ class ReparamContractTest {
     final NDArray x;
     final Map<String, NDArray> theta = new LinkedHashMap<>();
     final Map<String, NDArray> trained = new LinkedHashMap<>();
+
+    /** What the method declared constant, until theta is another one. */
+    final Map<String, NDArray> held = new HashMap<>();
+
     final At at;
 
     Case(Reparam configured, Kind kind, DataType type) {
@@ -265,7 +302,11 @@ class ReparamContractTest {
           shifted == null
               ? base
               : new Dense(parameter(shifted), b0 == null ? null : parameter(b0), operation);
-      at = new At(site, effective, pass, pass, theta::get);
+      at =
+          new At(site, effective, pass, pass, theta::get)
+              .withConstants(
+                  (name, value) ->
+                      held.computeIfAbsent(name, n -> value.get().stopGradient().duplicate()));
     }
 
     private void make(Declaration declaration, Dense base, Pass pass, DataType type) {
@@ -282,6 +323,7 @@ class ReparamContractTest {
     }
 
     void perturb() {
+      held.clear();
       trained.forEach(
           (n, v) ->
               v.addi(
@@ -342,13 +384,12 @@ class ReparamContractTest {
 
     @Override
     public NDArray w0() {
-      NDArray w = base.weight(pass);
-      return w.toType(DataType.FLOAT32, false);
+      return base.weight(pass);
     }
 
     @Override
     public NDArray b0() {
-      return Objects.requireNonNull(base.bias(pass)).toType(DataType.FLOAT32, false);
+      return Objects.requireNonNull(base.bias(pass));
     }
 
     @Override

@@ -1,0 +1,88 @@
+package org.peft4j.reparam;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.Shape;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.peft4j.spi.At;
+import org.peft4j.spi.Declaration;
+import org.peft4j.spi.Entries;
+import org.peft4j.spi.Fluent;
+import org.peft4j.spi.Kind;
+import org.peft4j.spi.Reparam;
+import org.peft4j.spi.Site;
+import org.peft4j.spi.Weight;
+
+/**
+ * LayerNorm tuning (Zhao et al., arXiv 2312.11420): the gains and shifts of normalisations are
+ * trained, started at the model's. Without targets, those of all normalisations.
+ */
+public record LnTuning() implements Reparam {
+  private static final String WEIGHT = "ln_tuning_layers.weight";
+  private static final String BIAS = "ln_tuning_layers.bias";
+
+  @Override
+  public String name() {
+    return "ln_tuning";
+  }
+
+  @Override
+  public String peftType() {
+    return "LN_TUNING";
+  }
+
+  @Override
+  public Set<Kind> kinds() {
+    return Set.of(Kind.NORM);
+  }
+
+  @Override
+  public List<String> usualTargets(List<Site> sites) {
+    return sites.stream().filter(s -> s.kind() == Kind.NORM).map(Site::path).toList();
+  }
+
+  @Override
+  public void declare(Site site, Declaration theta) {
+    theta.trained(WEIGHT, site.shape(), (c, shape) -> c.w0());
+    if (site.hasBias()) {
+      theta.trained(BIAS, new Shape(site.frozen().biasSize()), (c, shape) -> c.b0());
+    }
+  }
+
+  @Override
+  public Weight effective(At at) {
+    NDArray bias = at.site().hasBias() ? at.theta(BIAS) : null;
+    return new Weight(at.theta(WEIGHT), bias);
+  }
+
+  @Override
+  public Map<String, Object> toConfig() {
+    return Map.of();
+  }
+
+  static LnTuning fromConfig(Entries c) {
+    return new LnTuning();
+  }
+
+  @Override
+  public String summary() {
+    return "gains and shifts of normalisations";
+  }
+
+  /** No options of its own, for {@code Peft.lnTuning(model)}. */
+  public static final class Options<R> extends Fluent<LnTuning, Options<R>, R> {
+    private Options(Draft<LnTuning, R> draft) {
+      super(draft);
+    }
+
+    public static <R> Options<R> on(Target<R> target) {
+      return new Options<>(draft(new LnTuning(), target));
+    }
+
+    @Override
+    protected Options<R> with(Draft<LnTuning, R> draft) {
+      return new Options<>(draft);
+    }
+  }
+}
