@@ -31,6 +31,7 @@ HARMLESS = re.compile(
     "|merging LoRA weights won't be possible"
     "|tie_word_embeddings=True"
     "|does not produce the same output as the base model"
+    "|Unsupported layer type '.*Norm'"
     # said of every pruned AdaLoRA, although the pattern is used
     "|rank_pattern keys did not match any targeted module and were ignored: .*lora_E'"
 )

@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass, field
 
-from peft import AdaLoraConfig, LoraConfig, VeraConfig
+from peft import (
+    AdaLoraConfig,
+    GloraConfig,
+    LNTuningConfig,
+    LoHaConfig,
+    LoKrConfig,
+    LoraConfig,
+    VeraConfig,
+)
 
 import golden_bases
 
@@ -360,5 +368,99 @@ def _vera():
     ]
 
 
+def _dora():
+    def case(base, name, targets, tags="", **settings):
+        return _case(
+            base, name, f"dora {tags}", use_dora=True, target_modules=targets, **settings
+        )
+
+    cases = []
+    for base in ("bert", "llama"):
+        n = NAMES[base]
+        q, v, up = n["q"], n["v"], n["up"]
+        cases += [
+            case(base, "dora", [q, v]),
+            case(base, "dora_rslora", "all-linear", "rslora", use_rslora=True),
+            case(
+                base,
+                "dora_patterns",
+                [q, v, up],
+                "patterns",
+                rank_pattern={q: 6, v: 3},
+                alpha_pattern={q: 10, v: 5},
+            ),
+            case(base, "dora_dropout", [q, v], "dropout", lora_dropout=0.1),
+            case(base, "dora_pissa", [q, v], "init shifted", init_lora_weights="pissa"),
+        ]
+    return [
+        *cases,
+        case("llama_bias", "dora", "all-linear"),
+        case("bert", "dora_embedding", ["word_embeddings", "query"], "embedding"),
+        case("conv", "dora_convs", ["conv1", "conv2", "head"], "conv"),
+        case("conv1d", "dora_convs", ["conv1", "conv2", "head"], "conv"),
+    ]
+
+
+def _others():
+    """LoHa, LoKr, GLoRA, tuned normalisations."""
+
+    def case(base, name, kind, targets, tags="", **settings):
+        task = golden_bases.task_type(base)
+        common = {"task_type": task, "target_modules": targets}
+
+        def config():
+            return kind(**{**common, **settings})
+
+        return Case(base, name, config, [name.partition("_")[0], *tags.split()])
+
+    convs = ["conv1", "conv2", "head"]
+    cases = []
+    for base in ("bert", "llama"):
+        n = NAMES[base]
+        q, v, up = n["q"], n["v"], n["up"]
+        low = dict(r=3, alpha=5)
+        cases += [
+            case(base, "loha", LoHaConfig, [q, v], **low),
+            case(base, "loha_patterns", LoHaConfig, [q, up], **low, rank_pattern={q: 2}),
+            case(base, "lokr", LoKrConfig, [q, up], **low),
+            case(base, "lokr_both", LoKrConfig, [q, up], r=1, alpha=3, decompose_both=True),
+            case(base, "lokr_factor", LoKrConfig, [v, up], r=2, alpha=5, decompose_factor=4),
+            case(base, "lokr_whole", LoKrConfig, [v, up], r=32, alpha=5),
+            case(base, "glora", GloraConfig, [q, v], r=3),
+            case(
+                base,
+                "glora_vectors",
+                GloraConfig,
+                [q, up],
+                config_A_B="vector",
+                config_C="vector",
+                config_D_E="vector",
+            ),
+            case(
+                base,
+                "glora_numbers",
+                GloraConfig,
+                [v],
+                config_A_B="constant",
+                config_C="none",
+                config_D_E="none",
+            ),
+        ]
+    return [
+        *cases,
+        case("llama_bias", "glora", GloraConfig, ["q_proj", "v_proj"], r=3),
+        case("bert", "ln_tuning", LNTuningConfig, ["LayerNorm"]),
+        case("llama", "ln_tuning", LNTuningConfig, ["input_layernorm", "norm"]),
+        case("conv", "loha_convs", LoHaConfig, convs, "conv", r=2, alpha=60),
+        case(
+            "conv", "loha_core", LoHaConfig, convs, "conv", r=2, alpha=60, use_effective_conv2d=True
+        ),
+        case("conv", "lokr_convs", LoKrConfig, convs, "conv", r=1, alpha=60),
+        case(
+            "conv", "lokr_core", LoKrConfig, convs, "conv", r=1, alpha=60, use_effective_conv2d=True
+        ),
+    ]
+
+
 def all_cases():
-    return [*_lora(), *_adalora(), *_vera()]
+    return [*_lora(), *_adalora(), *_vera(), *_dora(), *_others()]
