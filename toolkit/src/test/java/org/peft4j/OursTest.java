@@ -117,6 +117,21 @@ class OursTest {
               return t.delete("default").delete("b");
             }));
     all.put(
+        "bert_dora",
+        new Case("bert", m -> Peft.dora(m).rank(4).rsLora().targets("q", "v").apply()));
+    all.put("bert_glora", new Case("bert", m -> Peft.glora(m).rank(3).targets("q", "fc1").apply()));
+    all.put("bert_ln_tuning", new Case("bert", m -> Peft.lnTuning(m).apply()));
+    all.put(
+        "bert_lora_fa", new Case("bert", m -> Peft.loraFa(m).rank(4).targets("q", "v").apply()));
+    all.put("llama_loha", new Case("llama", m -> Peft.loha(m).rank(3).targets("q", "up").apply()));
+    all.put(
+        "llama_lokr",
+        new Case("llama", m -> Peft.lokr(m).rank(1).decomposeBoth().targets("q", "up").apply()));
+    all.put(
+        "llama_sbora", new Case("llama", m -> Peft.sboraFa(m).rank(4).targets("q", "v").apply()));
+    all.put(
+        "llama_dora", new Case("llama", m -> Peft.dora(m).rank(4).targets("all-linear").apply()));
+    all.put(
         "bert_prompt",
         new Case("bert", m -> Peft.promptTuning(m).tokens(4).modulesToSave("classifier").apply()));
     all.put("llama_prompt", new Case("llama", m -> Peft.promptTuning(m).tokens(4).apply()));

@@ -53,7 +53,9 @@ final class AdapterConfig {
     c.put("base_model_name_or_path", about.base());
     Hook hook = adapter.hook();
     if (hook == null) {
-      c.put("bias", bias(adapter));
+      if (adapter.reparam.namesBias() || adapter.placement.bias() != Placement.Bias.NONE) {
+        c.put("bias", bias(adapter));
+      }
       c.put(
           "target_modules",
           names(adapter.adapted().stream().map(Attachment::site).toList(), all, adapter.placement));

@@ -57,6 +57,11 @@ public record LnTuning() implements Reparam {
   }
 
   @Override
+  public boolean namesBias() {
+    return false;
+  }
+
+  @Override
   public Map<String, Object> toConfig() {
     return Map.of();
   }

@@ -80,6 +80,11 @@ public record LoHa(Ranks ranks, boolean effectiveConv) implements Additive {
   }
 
   @Override
+  public boolean namesBias() {
+    return false;
+  }
+
+  @Override
   public Map<String, Object> toConfig() {
     Map<String, Object> c = new LinkedHashMap<>(ranks.toConfig());
     c.put("use_effective_conv2d", effectiveConv);

@@ -142,6 +142,11 @@ public record LoKr(Ranks ranks, boolean decomposeBoth, int decomposeFactor, bool
   }
 
   @Override
+  public boolean namesBias() {
+    return false;
+  }
+
+  @Override
   public Map<String, Object> toConfig() {
     Map<String, Object> c = new LinkedHashMap<>(ranks.toConfig());
     c.put("decompose_both", decomposeBoth);

@@ -116,6 +116,11 @@ public interface Reparam extends Tuner {
     return 1;
   }
 
+  /** Whether Hugging Face's configuration of it has the entry {@code bias}. */
+  default boolean namesBias() {
+    return true;
+  }
+
   /** Whether the method needs {@link #afterStep} to be called to do what it promises. */
   default boolean scheduled() {
     return false;
