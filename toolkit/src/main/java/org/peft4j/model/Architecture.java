@@ -16,7 +16,7 @@ final class Architecture {
 
   /** Makes an architecture's own classifier of texts. */
   interface Classifier {
-    Head make(int hidden, int labels, double dropout);
+    Head make(Config config, int hidden, int labels);
   }
 
   private final String modelType;
@@ -25,6 +25,8 @@ final class Architecture {
   private final List<String> usualTargets;
   private final Maker maker;
   private @Nullable Classifier classifier;
+  private boolean tied;
+  private List<String> transposed = List.of();
   private final Map<String, String> oldNames = new LinkedHashMap<>();
 
   /**
@@ -63,6 +65,32 @@ final class Architecture {
   /** Its own classifier of texts; null for a linear layer on pooled states. */
   @Nullable Classifier classifier() {
     return classifier;
+  }
+
+  /** The same whose head is tied to the token embeddings unless a configuration denies it. */
+  Architecture tied() {
+    tied = true;
+    return this;
+  }
+
+  /** Whether the head is tied where the configuration does not say. */
+  boolean tiedByDefault() {
+    return tied;
+  }
+
+  /**
+   * The same whose files hold some matrices as {@code [in, out]}.
+   *
+   * @param modules last names of the modules whose weights these are
+   */
+  Architecture transposed(String... modules) {
+    transposed = List.of(modules).stream().map(m -> "." + m + ".weight").toList();
+    return this;
+  }
+
+  /** Whether files hold the matrix of this path as {@code [in, out]}. */
+  boolean transposed(String path) {
+    return transposed.stream().anyMatch(path::endsWith);
   }
 
   String modelType() {
