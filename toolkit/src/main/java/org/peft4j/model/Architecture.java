@@ -28,6 +28,7 @@ final class Architecture {
   private boolean tied;
   private List<String> transposed = List.of();
   private final Map<String, String> oldNames = new LinkedHashMap<>();
+  private final Map<String, String> fileNames = new LinkedHashMap<>();
 
   /**
    * Describes a family.
@@ -114,8 +115,34 @@ final class Architecture {
     return maker.make(config, pooled);
   }
 
-  /** The name under which today's writers store what {@code name} held. */
-  String currentName(String name) {
+  /**
+   * The same whose files call some modules otherwise than the models do that read them.
+   *
+   * @param pairs parts of paths, as {@code path=file}
+   */
+  Architecture filed(String... pairs) {
+    for (String pair : pairs) {
+      fileNames.put(
+          pair.substring(0, pair.indexOf('=')), pair.substring(pair.indexOf('=') + 1));
+    }
+    return this;
+  }
+
+  /** The name under which files hold the tensor of a path. */
+  String fileName(String path) {
+    String name = path;
+    for (Map.Entry<String, String> e : fileNames.entrySet()) {
+      name = name.replace(e.getKey(), e.getValue());
+    }
+    return name;
+  }
+
+  /** The path of what a file, maybe an old one, holds as {@code given}. */
+  String currentName(String given) {
+    String name = given;
+    for (Map.Entry<String, String> e : fileNames.entrySet()) {
+      name = name.replace(e.getValue(), e.getKey());
+    }
     for (Map.Entry<String, String> e : oldNames.entrySet()) {
       if (name.endsWith(e.getKey())) {
         return name.substring(0, name.length() - e.getKey().length()) + e.getValue();

@@ -13,7 +13,8 @@ final class Architectures {
           Qwen2.ARCHITECTURE,
           Qwen3.ARCHITECTURE,
           Gpt2.ARCHITECTURE,
-          Gpt3.ARCHITECTURE);
+          Gpt3.ARCHITECTURE,
+          Vit.ARCHITECTURE);
 
   private Architectures() {}
 

@@ -151,6 +151,7 @@ public final class Loader {
     List<String> labels =
         network.task() == Task.SEQUENCE_CLASSIFICATION
                 || network.task() == Task.TOKEN_CLASSIFICATION
+                || network.task() == Task.IMAGE_CLASSIFICATION
             ? config.labels()
             : List.of();
     Pretrained.Facts facts =
@@ -183,6 +184,9 @@ public final class Loader {
     if (kind.endsWith("ForSequenceClassification")) {
       return new Plan(Task.SEQUENCE_CLASSIFICATION, Pooling.OWN);
     }
+    if (kind.endsWith("ForImageClassification")) {
+      return new Plan(Task.IMAGE_CLASSIFICATION, Pooling.OWN);
+    }
     if (kind.endsWith("ForTokenClassification")) {
       return new Plan(Task.TOKEN_CLASSIFICATION, null);
     }
@@ -197,7 +201,7 @@ public final class Loader {
     }
     throw new IllegalArgumentException(
         config.source()
-            + ": architectures\nexpected: a name that ends in Model, ForSequenceClassification, ForTokenClassification, ForQuestionAnswering or ForCausalLM\nfound: "
+            + ": architectures\nexpected: a name that ends in Model, ForSequenceClassification, ForImageClassification, ForTokenClassification, ForQuestionAnswering or ForCausalLM\nfound: "
             + kind);
   }
 
@@ -216,7 +220,7 @@ public final class Loader {
           case TOKEN_CLASSIFICATION ->
               TokenHead.labels(hidden, labels(config), classifierDropout(config));
           case QUESTION_ANSWERING -> TokenHead.answers(hidden);
-          case SEQUENCE_CLASSIFICATION ->
+          case SEQUENCE_CLASSIFICATION, IMAGE_CLASSIFICATION ->
               classifier(
                   config,
                   architecture,
@@ -233,9 +237,14 @@ public final class Loader {
   static Head classifier(
       Config config, Architecture architecture, Pooling pooling, int hidden, int labels) {
     Architecture.Classifier own = pooling == Pooling.OWN ? architecture.classifier() : null;
-    return own == null
-        ? new ClassificationHead(hidden, labels, pooling, classifierDropout(config))
-        : own.make(config, hidden, labels);
+    if (own != null) {
+      return own.make(config, hidden, labels);
+    }
+    Task task =
+        architecture.inputs().contains("pixel_values")
+            ? Task.IMAGE_CLASSIFICATION
+            : Task.SEQUENCE_CLASSIFICATION;
+    return new ClassificationHead(hidden, labels, pooling, classifierDropout(config), task);
   }
 
   /** Whether the scores of a language model are made with its token embeddings. */
@@ -277,7 +286,9 @@ public final class Loader {
       out.remove(OWN);
       String given = String.join("", config.texts("architectures"));
       String family = given.replaceFirst("(For\\w+|LMHeadModel|Model)$", "");
-      out.put("architectures", List.of(family + "ForSequenceClassification"));
+      boolean images = model.task() == Task.IMAGE_CLASSIFICATION;
+      String head = images ? "ForImageClassification" : "ForSequenceClassification";
+      out.put("architectures", List.of(family + head));
     }
     if (pooling != null && pooling != Pooling.OWN) {
       Map<String, @Nullable Object> own = new LinkedHashMap<>();

@@ -23,6 +23,15 @@ final class Presets {
     gpt("gpt3-175b", "gpt3", 12288, 96, 96, 2048);
     encoder("bert-base", "bert", "BertModel", 30522, 768, 12, 512, 2);
     encoder("roberta-large", "roberta", "RobertaModel", 50265, 1024, 24, 514, 1);
+    Map<String, @Nullable Object> vit = new LinkedHashMap<>();
+    vit.put("architectures", List.of("ViTForImageClassification"));
+    vit.put("model_type", "vit");
+    vit.put("hidden_size", 768L);
+    vit.put("intermediate_size", 3072L);
+    vit.put("num_hidden_layers", 12L);
+    vit.put("num_attention_heads", 12L);
+    vit.put("num_labels", 1000L);
+    ALL.put("vit-base", vit);
   }
 
   private Presets() {}

@@ -27,7 +27,8 @@ import org.peft4j.text.Tokenizer;
 /**
  * A model with what belongs to it: configuration, weights, tokenizer, labels. It is a DJL {@link
  * Block} that takes {@code input_ids}, {@code attention_mask} and {@code token_type_ids}, int64
- * {@code [batch, length]}, the last two optional. Its weights are never changed.
+ * {@code [batch, length]}, the last two optional; or, if it sees images, {@code pixel_values},
+ * float32 {@code [batch, channels, height, width]}. Its weights are never changed.
  *
  * <p>A block of somebody else's becomes one by {@link #of}; it has no configuration or tokenizer
  * then.

@@ -67,7 +67,7 @@ final class Saver {
     boolean transposed = architecture.transposed(path);
     Safetensors.Entry own = Safetensors.Entry.of(path, array);
     return new Safetensors.Entry(
-        path,
+        architecture.fileName(path),
         dtype == null || array.getDataType() != DataType.FLOAT32 ? own.dtype() : dtype.name(),
         transposed ? Weights.transposed(array.getShape()) : array.getShape(),
         () -> transposed ? Weights.transposed(array) : array);

@@ -72,7 +72,8 @@ class CountCommandTest {
     "gpt2, 124439808",
     "gpt3-175b, 174604259328",
     "bert-base, 109482240",
-    "roberta-large, 355359744"
+    "roberta-large, 355359744",
+    "vit-base, 86567656"
   })
   void sizes_of_well_known_models(String name, long parameters) {
     assertThat(Models.meta(name).parameters()).isEqualTo(parameters);
