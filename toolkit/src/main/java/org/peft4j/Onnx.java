@@ -37,7 +37,8 @@ public final class Onnx {
             .map(
                 name ->
                     switch (name) {
-                      case "input_ids" -> Input.ids(name, config.size("vocab_size"), "batch", "sequence");
+                      case "input_ids" ->
+                          Input.ids(name, config.size("vocab_size"), "batch", "sequence");
                       case "token_type_ids" -> Input.ids(name, 2, "batch", "sequence");
                       case "pixel_values" -> images(name, config);
                       default -> Input.mask(name, "batch", "sequence");

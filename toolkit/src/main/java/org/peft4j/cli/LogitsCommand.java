@@ -35,7 +35,8 @@ final class LogitsCommand implements Callable<Integer> {
       names = "--inputs",
       required = true,
       paramLabel = "FILE",
-      description = "input_ids, attention_mask, token_type_ids: int64 [batch, length]; or pixel_values.")
+      description =
+          "input_ids, attention_mask, token_type_ids: int64 [batch, length]; or pixel_values.")
   private Path inputs = Path.of("");
 
   @Option(

@@ -122,8 +122,7 @@ final class Architecture {
    */
   Architecture filed(String... pairs) {
     for (String pair : pairs) {
-      fileNames.put(
-          pair.substring(0, pair.indexOf('=')), pair.substring(pair.indexOf('=') + 1));
+      fileNames.put(pair.substring(0, pair.indexOf('=')), pair.substring(pair.indexOf('=') + 1));
     }
     return this;
   }

@@ -25,8 +25,8 @@ import org.peft4j.spi.Sublayer;
 /**
  * ViT (Dosovitskiy et al., arXiv 2010.11929) as {@code transformers} computes it: an image is cut
  * into patches, each becomes a vector by one convolution; a learned vector in front of them stands
- * for the image; learned positions are added; then layers of self-attention and a feed-forward part,
- * each behind a normalisation.
+ * for the image; learned positions are added; then layers of self-attention and a feed-forward
+ * part, each behind a normalisation.
  *
  * <p>What hooks see: rows of an image are no tokens, so {@code Context.ids} holds -1 for each of
  * them, image vector included. Virtual tokens go between the image vector, which stays first, and
@@ -129,9 +129,7 @@ final class Vit extends Body {
 
   @Override
   public @Nullable NDArray pool(Pass pass, NDArray states) {
-    return pooler == null
-        ? null
-        : poolerActivation.apply(pooler.apply(pass, states.get(":, 0")));
+    return pooler == null ? null : poolerActivation.apply(pooler.apply(pass, states.get(":, 0")));
   }
 
   @Override

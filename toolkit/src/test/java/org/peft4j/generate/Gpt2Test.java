@@ -220,7 +220,8 @@ class Gpt2Test {
         NDArray mask = io.load("left.attention_mask", manager);
         Map<String, NDArray> in =
             Map.of("input_ids", io.load("left.input_ids", manager), "attention_mask", mask);
-        NDArray off = session.run(manager, in).get(output).sub(io.load("left." + output, manager)).abs();
+        NDArray off =
+            session.run(manager, in).get(output).sub(io.load("left." + output, manager)).abs();
         NDArray counted = mask.toType(DataType.FLOAT32, false).expandDims(2);
         assertThat((off.getShape().dimension() == 3 ? off.mul(counted) : off).max().getFloat())
             .isLessThan(1e-5f);

@@ -36,8 +36,7 @@ class VitTest {
   @TempDir Path folder;
 
   /** Largest difference of all outputs that both have. */
-  private static float difference(Block model, Path reference, String... outputs)
-      throws Exception {
+  private static float difference(Block model, Path reference, String... outputs) throws Exception {
     try (TensorSource io = Safetensors.open(reference.resolve("io.safetensors"))) {
       return Torch.inference(
           () -> {
