@@ -1,5 +1,6 @@
 package org.peft4j;
 
+import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import java.io.IOException;
@@ -36,14 +37,15 @@ public final class Onnx {
       throw new IllegalArgumentException(
           "the shapes of this block's inputs are not known\nfix: Onnx.export(block, file, Input.floats(\"x\", \"batch\", 784))");
     }
-    long vocabulary = config.size("vocab_size");
     Input[] inputs =
         model.inputNames().stream()
             .map(
                 name ->
                     switch (name) {
-                      case "input_ids" -> Input.ids(name, vocabulary, "batch", "sequence");
+                      case "input_ids" ->
+                          Input.ids(name, config.size("vocab_size"), "batch", "sequence");
                       case "token_type_ids" -> Input.ids(name, 2, "batch", "sequence");
+                      case "pixel_values" -> images(name, config);
                       default -> Input.mask(name, "batch", "sequence");
                     })
             .toArray(Input[]::new);
@@ -51,6 +53,12 @@ public final class Onnx {
         export(block, model.outputNames(), inputs).metadata(Map.of("model", model.name())),
         file,
         block);
+  }
+
+  private static Input images(String name, Config config) {
+    Shape size = config.pair("image_size", 224);
+    return Input.floats(
+        name, "batch", config.sizeOr(3, "num_channels"), (int) size.get(0), (int) size.get(1));
   }
 
   /**

@@ -115,6 +115,7 @@ public final class Tuned extends PeftModel {
           case TOKEN_CLASSIFICATION -> "TOKEN_CLS";
           case QUESTION_ANSWERING -> "QUESTION_ANS";
           case CAUSAL_LM -> "CAUSAL_LM";
+          case IMAGE_CLASSIFICATION -> null; // Hugging Face has no word for it
           case FEATURES -> model.config() == null ? null : "FEATURE_EXTRACTION";
         };
     save(

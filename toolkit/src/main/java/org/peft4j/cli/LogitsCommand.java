@@ -35,7 +35,8 @@ final class LogitsCommand implements Callable<Integer> {
       names = "--inputs",
       required = true,
       paramLabel = "FILE",
-      description = "input_ids, attention_mask, token_type_ids: int64 [batch, length].")
+      description =
+          "input_ids, attention_mask, token_type_ids: int64 [batch, length]; or pixel_values.")
   private Path inputs = Path.of("");
 
   @Option(
@@ -88,7 +89,8 @@ final class LogitsCommand implements Callable<Integer> {
           throw new IllegalArgumentException(
               inputs + ": has " + name + " but not " + names.get(arrays.size()));
         }
-        arrays.add(source.load(name, manager).toType(DataType.INT64, false));
+        DataType type = name.equals("pixel_values") ? DataType.FLOAT32 : DataType.INT64;
+        arrays.add(source.load(name, manager).toType(type, false));
       }
     }
     if (arrays.isEmpty()) {

@@ -16,7 +16,7 @@ final class Architecture {
 
   /** Makes an architecture's own classifier of texts. */
   interface Classifier {
-    Head make(int hidden, int labels, double dropout);
+    Head make(Config config, int hidden, int labels);
   }
 
   private final String modelType;
@@ -25,7 +25,10 @@ final class Architecture {
   private final List<String> usualTargets;
   private final Maker maker;
   private @Nullable Classifier classifier;
+  private boolean tied;
+  private List<String> transposed = List.of();
   private final Map<String, String> oldNames = new LinkedHashMap<>();
+  private final Map<String, String> fileNames = new LinkedHashMap<>();
 
   /**
    * Describes a family.
@@ -65,6 +68,32 @@ final class Architecture {
     return classifier;
   }
 
+  /** The same whose head is tied to the token embeddings unless a configuration denies it. */
+  Architecture tied() {
+    tied = true;
+    return this;
+  }
+
+  /** Whether the head is tied where the configuration does not say. */
+  boolean tiedByDefault() {
+    return tied;
+  }
+
+  /**
+   * The same whose files hold some matrices as {@code [in, out]}.
+   *
+   * @param modules last names of the modules whose weights these are
+   */
+  Architecture transposed(String... modules) {
+    transposed = List.of(modules).stream().map(m -> "." + m + ".weight").toList();
+    return this;
+  }
+
+  /** Whether files hold the matrix of this path as {@code [in, out]}. */
+  boolean transposed(String path) {
+    return transposed.stream().anyMatch(path::endsWith);
+  }
+
   String modelType() {
     return modelType;
   }
@@ -86,8 +115,33 @@ final class Architecture {
     return maker.make(config, pooled);
   }
 
-  /** The name under which today's writers store what {@code name} held. */
-  String currentName(String name) {
+  /**
+   * The same whose files call some modules otherwise than the models do that read them.
+   *
+   * @param pairs parts of paths, as {@code path=file}
+   */
+  Architecture filed(String... pairs) {
+    for (String pair : pairs) {
+      fileNames.put(pair.substring(0, pair.indexOf('=')), pair.substring(pair.indexOf('=') + 1));
+    }
+    return this;
+  }
+
+  /** The name under which files hold the tensor of a path. */
+  String fileName(String path) {
+    String name = path;
+    for (Map.Entry<String, String> e : fileNames.entrySet()) {
+      name = name.replace(e.getKey(), e.getValue());
+    }
+    return name;
+  }
+
+  /** The path of what a file, maybe an old one, holds as {@code given}. */
+  String currentName(String given) {
+    String name = given;
+    for (Map.Entry<String, String> e : fileNames.entrySet()) {
+      name = name.replace(e.getValue(), e.getKey());
+    }
     for (Map.Entry<String, String> e : oldNames.entrySet()) {
       if (name.endsWith(e.getKey())) {
         return name.substring(0, name.length() - e.getKey().length()) + e.getValue();

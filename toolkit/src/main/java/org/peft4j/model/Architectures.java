@@ -11,7 +11,10 @@ final class Architectures {
           Llama.ARCHITECTURE,
           Mistral.ARCHITECTURE,
           Qwen2.ARCHITECTURE,
-          Qwen3.ARCHITECTURE);
+          Qwen3.ARCHITECTURE,
+          Gpt2.ARCHITECTURE,
+          Gpt3.ARCHITECTURE,
+          Vit.ARCHITECTURE);
 
   private Architectures() {}
 

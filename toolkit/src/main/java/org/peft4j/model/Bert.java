@@ -87,7 +87,7 @@ final class Bert extends Body {
   @Override
   public NDArray encode(Pass pass, Inputs in) {
     Sequence sequence = in.sequence(pass);
-    limit(in, sequence);
+    sequence.limit(positions.frozen().shape().get(0));
     NDArray x = pass.embeddings(sequence.context(), words.apply(pass, in.ids()));
     x =
         x.add(segments.apply(pass, types(in, pass)))
@@ -109,23 +109,6 @@ final class Bert extends Body {
     }
     NDArray token = in.ids().neq(countedFrom).toType(DataType.INT64, false);
     return token.cumSum(1).mul(token).add(countedFrom);
-  }
-
-  private void limit(Inputs in, Sequence sequence) {
-    long limit = positions.frozen().shape().get(0);
-    if (sequence.keys() > limit) {
-      throw new IllegalArgumentException(
-          "input_ids\nexpected: at most "
-              + limit
-              + " tokens per text\nfound: "
-              + in.length()
-              + (sequence.keys() > in.length()
-                  ? " and " + (sequence.keys() - in.length()) + " virtual ones"
-                  : "")
-              + "\nfix: truncate, for example tokenizer.maxLength("
-              + limit
-              + ")");
-    }
   }
 
   /** Segment of every row; virtual tokens are in the first. */

@@ -6,11 +6,13 @@ import org.peft4j.spi.Pass;
 
 /** Pooling, dropout and one linear layer {@code classifier}: logits {@code [batch, labels]}. */
 final class ClassificationHead extends Head {
+  private final Task task;
   private final Pooling pooling;
   private final double dropout;
   private final Projection classifier;
 
-  ClassificationHead(int hidden, int labels, Pooling pooling, double dropout) {
+  ClassificationHead(int hidden, int labels, Pooling pooling, double dropout, Task task) {
+    this.task = task;
     this.pooling = pooling;
     this.dropout = dropout;
     classifier = addChildBlock("classifier", new Projection(hidden, labels, true, "head"));
@@ -24,6 +26,6 @@ final class ClassificationHead extends Head {
 
   @Override
   public Task task() {
-    return Task.SEQUENCE_CLASSIFICATION;
+    return task;
   }
 }

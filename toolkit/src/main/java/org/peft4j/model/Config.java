@@ -1,5 +1,6 @@
 package org.peft4j.model;
 
+import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -80,6 +81,20 @@ public final class Config {
   /** A size with a default. */
   public int sizeOr(int otherwise, String... keys) {
     return find(keys) == null ? otherwise : size(keys);
+  }
+
+  /** Two sizes, such as height and width, that may be given as one. */
+  public Shape pair(String key, int otherwise) {
+    Object v = find(key);
+    if (!(v instanceof List<?> list)) {
+      int size = sizeOr(otherwise, key);
+      return new Shape(size, size);
+    }
+    if (list.size() != 2
+        || !list.stream().allMatch(n -> n instanceof Long l && l >= 1 && l <= Integer.MAX_VALUE)) {
+      throw wrong(key, "one or two positive integers", v);
+    }
+    return new Shape(list.stream().mapToLong(n -> (Long) n).toArray());
   }
 
   public double number(String key, double otherwise) {

@@ -80,18 +80,13 @@ final class GgufSaver {
 
   private Gguf.Entry entry(String hf, NDArray array, boolean tied) {
     String name = String.valueOf(layout.gguf(hf));
-    boolean flip = layout.transposed(hf);
     Shape shape = array.getShape();
-    Shape stored = flip ? new Shape(shape.get(1), shape.get(0)) : shape;
     int parts = layout.permutedHeads(hf, heads, groups);
     return new Gguf.Entry(
         name,
-        type(name, stored, tied).name(),
-        stored,
-        () ->
-            flip
-                ? GgufTensors.transposed(array)
-                : parts > 0 ? GgufTensors.rows(array, parts, true) : array);
+        type(name, shape, tied).name(),
+        shape,
+        () -> parts > 0 ? GgufTensors.rows(array, parts, true) : array);
   }
 
   /**

@@ -64,7 +64,7 @@ final class GgufTensors implements TensorSource {
   public Info info(String name) {
     Info info = file.info(names.getOrDefault(name, name));
     return layout.transposed(name) && info.shape().dimension() == 2
-        ? new Info(info.dtype(), flipped(info.shape()), info.bytes())
+        ? new Info(info.dtype(), Weights.transposed(info.shape()), info.bytes())
         : info;
   }
 
@@ -75,7 +75,7 @@ final class GgufTensors implements TensorSource {
     if (parts > 0) {
       return replace(stored, rows(stored, parts, false), manager);
     }
-    return layout.transposed(name) ? replace(stored, transposed(stored), manager) : stored;
+    return layout.transposed(name) ? replace(stored, Weights.transposed(stored), manager) : stored;
   }
 
   private static NDArray replace(NDArray old, NDArray next, NDManager manager) {
@@ -95,17 +95,6 @@ final class GgufTensors implements TensorSource {
       Shape split = toGguf ? new Shape(heads, 2, half, width) : new Shape(heads, half, 2, width);
       return scope.keep(array.reshape(split).transpose(0, 2, 1, 3).reshape(shape));
     }
-  }
-
-  /** The transposed matrix with its rows side by side in memory. */
-  static NDArray transposed(NDArray matrix) {
-    try (Scope scope = Scope.open()) {
-      return scope.keep(matrix.transpose().reshape(-1).reshape(flipped(matrix.getShape())));
-    }
-  }
-
-  private static Shape flipped(Shape shape) {
-    return new Shape(shape.get(1), shape.get(0));
   }
 
   @Override

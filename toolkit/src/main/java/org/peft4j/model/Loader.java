@@ -151,6 +151,7 @@ public final class Loader {
     List<String> labels =
         network.task() == Task.SEQUENCE_CLASSIFICATION
                 || network.task() == Task.TOKEN_CLASSIFICATION
+                || network.task() == Task.IMAGE_CLASSIFICATION
             ? config.labels()
             : List.of();
     Pretrained.Facts facts =
@@ -183,6 +184,9 @@ public final class Loader {
     if (kind.endsWith("ForSequenceClassification")) {
       return new Plan(Task.SEQUENCE_CLASSIFICATION, Pooling.OWN);
     }
+    if (kind.endsWith("ForImageClassification")) {
+      return new Plan(Task.IMAGE_CLASSIFICATION, Pooling.OWN);
+    }
     if (kind.endsWith("ForTokenClassification")) {
       return new Plan(Task.TOKEN_CLASSIFICATION, null);
     }
@@ -197,41 +201,55 @@ public final class Loader {
     }
     throw new IllegalArgumentException(
         config.source()
-            + ": architectures\nexpected: a name that ends in Model, ForSequenceClassification, ForTokenClassification, ForQuestionAnswering or ForCausalLM\nfound: "
+            + ": architectures\nexpected: a name that ends in Model, ForSequenceClassification, ForImageClassification, ForTokenClassification, ForQuestionAnswering or ForCausalLM\nfound: "
             + kind);
   }
 
   private static Network network(Config config, Architecture architecture, Plan plan) {
-    boolean ownClassifier =
-        architecture.classifier() != null
-            && plan.task == Task.SEQUENCE_CLASSIFICATION
-            && plan.pooling == Pooling.OWN;
     boolean pooled =
-        (plan.pooling == Pooling.OWN && !ownClassifier)
-            || (plan.task == Task.FEATURES && plan.pooling == null);
+        plan.pooling == Pooling.OWN
+            ? architecture.classifier() == null
+            : plan.task == Task.FEATURES && plan.pooling == null;
     Body body = architecture.body(config, pooled);
     int hidden = body.hiddenSize();
     Head head =
         switch (plan.task) {
           case FEATURES -> plan.pooling == null ? null : new EmbeddingHead(plan.pooling);
           case CAUSAL_LM ->
-              new CausalHead(
-                  body, config.size("vocab_size"), config.flag("tie_word_embeddings", false));
+              new CausalHead(body, config.size("vocab_size"), tied(config, architecture));
           case TOKEN_CLASSIFICATION ->
               TokenHead.labels(hidden, labels(config), classifierDropout(config));
           case QUESTION_ANSWERING -> TokenHead.answers(hidden);
-          case SEQUENCE_CLASSIFICATION -> {
-            Architecture.Classifier own = architecture.classifier();
-            yield ownClassifier && own != null
-                ? own.make(hidden, labels(config), classifierDropout(config))
-                : new ClassificationHead(
-                    hidden,
-                    labels(config),
-                    plan.pooling == null ? Pooling.OWN : plan.pooling,
-                    classifierDropout(config));
-          }
+          case SEQUENCE_CLASSIFICATION, IMAGE_CLASSIFICATION ->
+              classifier(
+                  config,
+                  architecture,
+                  plan.pooling == null ? Pooling.OWN : plan.pooling,
+                  hidden,
+                  labels(config));
         };
     return new Network(body, head, architecture);
+  }
+
+  /**
+   * A head that tells labels apart: the architecture's own, or one linear layer on pooled states.
+   */
+  static Head classifier(
+      Config config, Architecture architecture, Pooling pooling, int hidden, int labels) {
+    Architecture.Classifier own = pooling == Pooling.OWN ? architecture.classifier() : null;
+    if (own != null) {
+      return own.make(config, hidden, labels);
+    }
+    Task task =
+        architecture.inputs().contains("pixel_values")
+            ? Task.IMAGE_CLASSIFICATION
+            : Task.SEQUENCE_CLASSIFICATION;
+    return new ClassificationHead(hidden, labels, pooling, classifierDropout(config), task);
+  }
+
+  /** Whether the scores of a language model are made with its token embeddings. */
+  static boolean tied(Config config, Architecture architecture) {
+    return config.flag("tie_word_embeddings", architecture.tiedByDefault());
   }
 
   private static int labels(Config config) {
@@ -239,7 +257,7 @@ public final class Loader {
     return names.isEmpty() ? config.sizeOr(2, "num_labels") : names.size();
   }
 
-  private static double classifierDropout(Config config) {
+  static double classifierDropout(Config config) {
     return config.probability("classifier_dropout", config.probability("hidden_dropout_prob", 0.1));
   }
 
@@ -264,6 +282,14 @@ public final class Loader {
       out.put("label2id", indices);
     }
     Pooling pooling = model.facts().pooling();
+    if (pooling == Pooling.OWN && plan(config).task != model.task()) { // it got another head
+      out.remove(OWN);
+      String given = String.join("", config.texts("architectures"));
+      String family = given.replaceFirst("(For\\w+|LMHeadModel|Model)$", "");
+      boolean images = model.task() == Task.IMAGE_CLASSIFICATION;
+      String head = images ? "ForImageClassification" : "ForSequenceClassification";
+      out.put("architectures", List.of(family + head));
+    }
     if (pooling != null && pooling != Pooling.OWN) {
       Map<String, @Nullable Object> own = new LinkedHashMap<>();
       own.put("task", model.task().name().toLowerCase(java.util.Locale.ROOT));

@@ -69,7 +69,9 @@ public final class Network extends Layer {
     if (all.equals(List.of("input_ids", "attention_mask"))) {
       all.add("token_type_ids");
     }
-    all.add("position_ids");
+    if (all.contains("input_ids")) {
+      all.add("position_ids");
+    }
     return List.copyOf(all);
   }
 
@@ -125,6 +127,12 @@ public final class Network extends Layer {
   @Override
   public Shape[] getOutputShapes(Shape[] in) {
     long batch = in[0].get(0);
-    return new Shape[] {head == null ? in[0].add(body.hiddenSize()) : new Shape(batch, -1)};
+    return new Shape[] {
+      head != null
+          ? new Shape(batch, -1)
+          : inputs.contains("input_ids")
+              ? in[0].add(body.hiddenSize())
+              : new Shape(batch, -1, body.hiddenSize())
+    };
   }
 }

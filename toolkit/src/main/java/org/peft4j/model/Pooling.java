@@ -19,6 +19,9 @@ public enum Pooling {
   NDArray apply(Pass pass, Body body, Inputs in, NDArray hidden) {
     return switch (this) {
       case MEAN -> {
+        if (in.get("input_ids") == null) {
+          yield hidden.mean(new int[] {1}); // no part of an image is padding
+        }
         NDArray given = in.mask() == null ? in.ids().onesLike() : in.mask();
         NDArray mask = given.toType(DataType.FLOAT32, false).expandDims(2);
         long virtual = pass.promptTokens();

@@ -19,8 +19,19 @@ final class Presets {
         decoder("qwen3-0.6b", "qwen3", 151936, 1024, 3072, 28, 16, 8);
     qwen3.put("tie_word_embeddings", true);
     qwen3.put("head_dim", 128L);
+    gpt("gpt2", "gpt2", 768, 12, 12, 1024);
+    gpt("gpt3-175b", "gpt3", 12288, 96, 96, 2048);
     encoder("bert-base", "bert", "BertModel", 30522, 768, 12, 512, 2);
     encoder("roberta-large", "roberta", "RobertaModel", 50265, 1024, 24, 514, 1);
+    Map<String, @Nullable Object> vit = new LinkedHashMap<>();
+    vit.put("architectures", List.of("ViTForImageClassification"));
+    vit.put("model_type", "vit");
+    vit.put("hidden_size", 768L);
+    vit.put("intermediate_size", 3072L);
+    vit.put("num_hidden_layers", 12L);
+    vit.put("num_attention_heads", 12L);
+    vit.put("num_labels", 1000L);
+    ALL.put("vit-base", vit);
   }
 
   private Presets() {}
@@ -45,6 +56,19 @@ final class Presets {
     c.put("num_key_value_heads", groups);
     ALL.put(name, c);
     return c;
+  }
+
+  private static void gpt(
+      String name, String type, long hidden, long layers, long heads, long positions) {
+    Map<String, @Nullable Object> c = new LinkedHashMap<>();
+    c.put("architectures", List.of("LMHeadModel"));
+    c.put("model_type", type);
+    c.put("vocab_size", 50257L);
+    c.put("n_embd", hidden);
+    c.put("n_layer", layers);
+    c.put("n_head", heads);
+    c.put("n_positions", positions);
+    ALL.put(name, c);
   }
 
   private static void encoder(

@@ -27,7 +27,8 @@ import org.peft4j.text.Tokenizer;
 /**
  * A model with what belongs to it: configuration, weights, tokenizer, labels. It is a DJL {@link
  * Block} that takes {@code input_ids}, {@code attention_mask} and {@code token_type_ids}, int64
- * {@code [batch, length]}, the last two optional. Its weights are never changed.
+ * {@code [batch, length]}, the last two optional; or, if it sees images, {@code pixel_values},
+ * float32 {@code [batch, channels, height, width]}. Its weights are never changed.
  *
  * <p>A block of somebody else's becomes one by {@link #of}; it has no configuration or tokenizer
  * then.
@@ -168,13 +169,9 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
               + name()
               + "' cannot get a new head\nfix: use a model that Models.load(...) made, before it is merged");
     }
-    double dropout =
-        facts
-            .config()
-            .probability(
-                "classifier_dropout", facts.config().probability("hidden_dropout_prob", 0.1));
-    ClassificationHead head =
-        new ClassificationHead(ours.body().hiddenSize(), labels.size(), pooling, dropout);
+    Head head =
+        Loader.classifier(
+            facts.config(), facts.architecture(), pooling, ours.body().hiddenSize(), labels.size());
     Arena own = new Arena();
     Weights.fill(head, own.manager(), Seed.of(seed).at("head"));
     Network next = new Network(ours.body(), head, facts.architecture());
@@ -183,7 +180,7 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
             name(),
             facts.config(),
             facts.architecture(),
-            Task.SEQUENCE_CLASSIFICATION,
+            head.task(),
             pooling,
             List.copyOf(labels),
             head.modules(),
@@ -284,7 +281,7 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
     }
   }
 
-  /** Every tensor by the name a file has it under. */
+  /** Every tensor by its path in the tree of blocks. */
   public Map<String, NDArray> tensors() {
     Map<String, NDArray> out = new LinkedHashMap<>();
     Paths.parameters(this).forEach((n, p) -> out.put(n, p.getArray()));

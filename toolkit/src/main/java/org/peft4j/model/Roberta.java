@@ -16,7 +16,9 @@ final class Roberta {
               (config, pooled) -> new Bert(config, pooled, (int) config.number("pad_token_id", 1)),
               "LayerNorm.gamma=LayerNorm.weight",
               "LayerNorm.beta=LayerNorm.bias")
-          .classifiedBy(DenseClassificationHead::new);
+          .classifiedBy(
+              (config, hidden, labels) ->
+                  new DenseClassificationHead(hidden, labels, Loader.classifierDropout(config)));
 
   private Roberta() {}
 }

@@ -37,7 +37,8 @@ final class Saver {
     }
     Map<String, @Nullable Object> config = new LinkedHashMap<>(Loader.configToWrite(model));
     Map<String, NDArray> tensors = model.tensors();
-    if (Boolean.TRUE.equals(config.get("tie_word_embeddings"))
+    Architecture architecture = Architectures.of(new Config(model.name(), config));
+    if (Loader.tied(new Config(model.name(), config), architecture)
         && tensors.containsKey("lm_head.weight")) {
       config.put(
           "tie_word_embeddings", false); // an adapter that acted on one of the two has untied them
@@ -47,7 +48,9 @@ final class Saver {
       Files.createDirectories(dir);
       Safetensors.writeSharded(
           dir,
-          tensors.entrySet().stream().map(e -> entry(e.getKey(), e.getValue(), dtype)).toList(),
+          tensors.entrySet().stream()
+              .map(e -> entry(architecture, e.getKey(), e.getValue(), dtype))
+              .toList(),
           shardBytes,
           Map.of("format", "pt"));
       if (model.hasTokenizer()) {
@@ -59,10 +62,15 @@ final class Saver {
     }
   }
 
-  private static Safetensors.Entry entry(String name, NDArray array, @Nullable Dtype dtype) {
-    return dtype == null || array.getDataType() != DataType.FLOAT32
-        ? Safetensors.Entry.of(name, array)
-        : new Safetensors.Entry(name, dtype.name(), array.getShape(), () -> array);
+  private static Safetensors.Entry entry(
+      Architecture architecture, String path, NDArray array, @Nullable Dtype dtype) {
+    boolean transposed = architecture.transposed(path);
+    Safetensors.Entry own = Safetensors.Entry.of(path, array);
+    return new Safetensors.Entry(
+        architecture.fileName(path),
+        dtype == null || array.getDataType() != DataType.FLOAT32 ? own.dtype() : dtype.name(),
+        transposed ? Weights.transposed(array.getShape()) : array.getShape(),
+        () -> transposed ? Weights.transposed(array) : array);
   }
 
   /** transformers loads weights as what config.json says they are. */

@@ -6,6 +6,8 @@ public enum Task {
   FEATURES,
   /** One label per text: logits {@code [batch, labels]}. */
   SEQUENCE_CLASSIFICATION,
+  /** One label per image: logits {@code [batch, labels]}. */
+  IMAGE_CLASSIFICATION,
   /** One label per token: logits {@code [batch, length, labels]}. */
   TOKEN_CLASSIFICATION,
   /** Where an answer begins and ends: two times logits {@code [batch, length]}. */

@@ -47,11 +47,11 @@ final class Weights {
           }
           if (name == null) {
             problems.add("missing " + path + " " + parameter.getShape());
-          } else if (!source.info(name).shape().equals(parameter.getShape())) {
+          } else if (!source.info(name).shape().equals(stored(architecture, path, parameter))) {
             problems.add(
                 path
                     + ": expected "
-                    + parameter.getShape()
+                    + stored(architecture, path, parameter)
                     + ", found "
                     + source.info(name).shape());
           } else {
@@ -71,9 +71,31 @@ final class Weights {
               value = other.toType(DataType.FLOAT32, true);
             }
           }
+          if (architecture.transposed(name)) {
+            try (NDArray other = value) {
+              value = transposed(other);
+            }
+          }
           set(parameter, value, owner);
         });
     return unused;
+  }
+
+  /** The shape that files have a parameter in. */
+  private static Shape stored(Architecture architecture, String path, Parameter parameter) {
+    Shape shape = parameter.getShape();
+    return architecture.transposed(path) ? transposed(shape) : shape;
+  }
+
+  static Shape transposed(Shape matrix) {
+    return new Shape(matrix.get(1), matrix.get(0));
+  }
+
+  /** The transposed matrix with its rows side by side in memory. */
+  static NDArray transposed(NDArray matrix) {
+    try (Scope scope = Scope.open()) {
+      return scope.keep(matrix.transpose().reshape(-1).reshape(transposed(matrix.getShape())));
+    }
   }
 
   /**

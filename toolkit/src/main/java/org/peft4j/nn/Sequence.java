@@ -21,6 +21,7 @@ public final class Sequence {
   private final @Nullable NDArray givenPositions;
   private final long length;
   private final long offset;
+  private final long virtual;
 
   private Sequence(
       Context context,
@@ -28,13 +29,15 @@ public final class Sequence {
       @Nullable NDArray mask,
       @Nullable NDArray positions,
       long length,
-      long offset) {
+      long offset,
+      long virtual) {
     this.context = context;
     this.cache = cache;
     this.mask = mask;
     this.givenPositions = positions;
     this.length = length;
     this.offset = offset;
+    this.virtual = virtual;
   }
 
   /**
@@ -70,7 +73,7 @@ public final class Sequence {
               + " tokens so far\nfound: "
               + mask.getShape());
     }
-    return new Sequence(context, cache, whole, positions, length, offset);
+    return new Sequence(context, cache, whole, positions, length, offset, virtual);
   }
 
   public Context context() {
@@ -89,6 +92,21 @@ public final class Sequence {
   /** Number of keys that the rows look at. */
   public long keys() {
     return offset + length;
+  }
+
+  /** Refuses texts that are longer than a table of {@code limit} positions. */
+  public void limit(long limit) {
+    if (keys() > limit) {
+      throw new IllegalArgumentException(
+          "input_ids\nexpected: at most "
+              + limit
+              + " tokens per text\nfound: "
+              + (keys() - virtual)
+              + (virtual > 0 ? " and " + virtual + " virtual ones" : "")
+              + "\nfix: truncate, for example tokenizer.maxLength("
+              + limit
+              + ")");
+    }
   }
 
   /** Number of rows times texts. */

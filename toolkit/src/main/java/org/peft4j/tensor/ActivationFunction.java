@@ -11,6 +11,7 @@ public enum ActivationFunction {
   /** Its approximation by tanh. */
   GELU_NEW,
   RELU,
+  TANH,
   /** {@code x sigmoid(x)}. */
   SILU;
 
@@ -21,10 +22,11 @@ public enum ActivationFunction {
       case "gelu_new", "gelu_pytorch_tanh", "gelu_fast" -> GELU_NEW;
       case "relu" -> RELU;
       case "silu", "swish" -> SILU;
+      case "tanh" -> TANH;
       default ->
           throw new IllegalArgumentException(
               source
-                  + ": activation\nexpected: gelu, gelu_new, gelu_pytorch_tanh, relu or silu\nfound: "
+                  + ": activation\nexpected: gelu, gelu_new, gelu_pytorch_tanh, relu, silu or tanh\nfound: "
                   + name);
     };
   }
@@ -34,6 +36,7 @@ public enum ActivationFunction {
     return switch (this) {
       case GELU -> Activation.gelu(x);
       case RELU -> Activation.relu(x);
+      case TANH -> x.tanh();
       case SILU -> x.mul(Activation.sigmoid(x));
       case GELU_NEW -> {
         NDArray inner =

@@ -38,6 +38,14 @@ class CountCommandTest {
         "llama-7b; 32; q,k,v,up,down; 56098816",
         "llama3-8b; 32; q,k,v,up,down; 56623104",
         "roberta-large; 8; q,v; 786432",
+        // 4.7 M and 37.7 M of LoRA (arXiv 2106.09685), then its table 5: 18 M spent in four ways
+        "gpt3-175b; 1; q,v; 4718592",
+        "gpt3-175b; 8; q,v; 37748736",
+        "gpt3-175b; 8; q; 18874368",
+        "gpt3-175b; 8; o; 18874368",
+        "gpt3-175b; 4; q,v; 18874368",
+        "gpt3-175b; 2; q,k,v,o; 18874368",
+        "gpt2; 8; c_attn; 294912",
       })
   void trainable_parameters_of_papers(String model, int rank, String targets, long trainable) {
     Map<String, ?> line =
@@ -61,8 +69,11 @@ class CountCommandTest {
     "smollm2-135m, 134515008",
     "qwen2.5-0.5b, 494032768",
     "qwen3-0.6b, 596049920",
+    "gpt2, 124439808",
+    "gpt3-175b, 174604259328",
     "bert-base, 109482240",
-    "roberta-large, 355359744"
+    "roberta-large, 355359744",
+    "vit-base, 86567656"
   })
   void sizes_of_well_known_models(String name, long parameters) {
     assertThat(Models.meta(name).parameters()).isEqualTo(parameters);

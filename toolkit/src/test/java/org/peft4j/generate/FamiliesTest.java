@@ -44,7 +44,7 @@ class FamiliesTest {
     }
   }
 
-  private static void check(Path folder) throws Exception {
+  static void check(Path folder) throws Exception {
     try (Pretrained model = Models.load(folder);
         TensorSource io = Safetensors.open(folder.resolve("io.safetensors"))) {
       for (String side : List.of("right", "left")) {

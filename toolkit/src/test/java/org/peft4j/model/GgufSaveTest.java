@@ -30,7 +30,7 @@ class GgufSaveTest {
   @TempDir Path folder;
 
   @ParameterizedTest
-  @ValueSource(strings = {"llama", "llama-k"})
+  @ValueSource(strings = {"llama", "llama-k", "gpt2"})
   void through_a_directory_and_back_to_gguf(String name) throws Exception {
     Path logits = GgufFixtures.path(name + "-logits.safetensors");
     Path dir = folder.resolve("dir");
