@@ -26,6 +26,8 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.model.Description;
+import org.peft4j.model.Pretrained;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Dense;
 import org.peft4j.spi.Frozen;
@@ -494,6 +496,12 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
               wholeModules(a)));
     }
     return s.append(trainableSummary()).toString();
+  }
+
+  /** The base's modules as a tree, with what each adapter does at which of them. */
+  public final Description describe() {
+    String name = base instanceof Pretrained p ? p + "\n" : "";
+    return Description.of(base, name + this, Notes.of(adapters.values()));
   }
 
   private static long sharedTrainable(Adapter a) {

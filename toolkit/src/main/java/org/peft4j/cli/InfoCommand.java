@@ -28,10 +28,20 @@ final class InfoCommand implements Callable<Integer> {
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;
 
+  @Option(names = "--tree", description = "Print all modules as a tree.")
+  private boolean tree;
+
   @Override
   public Integer call() {
+    if (tree && json) {
+      throw new IllegalArgumentException("--tree: expected without --json");
+    }
     Tuned tuned = options.adapter == null ? null : options.tuned();
     Pretrained model = tuned == null ? options.load() : tuned.model();
+    if (tree) {
+      System.out.println(tuned == null ? model.describe() : tuned.describe());
+      return 0;
+    }
     List<Site> sites =
         (tuned == null
                 ? new Blueprint(model, model.usualTargets(), model.newModules())

@@ -19,6 +19,7 @@ import picocli.CommandLine.ScopeType;
       DemoCommand.class,
       JshellCommand.class,
       InfoCommand.class,
+      TeachCommand.class,
       TrainCommand.class,
       EvalCommand.class,
       PerplexityCommand.class,

@@ -63,9 +63,12 @@ public final class Loader {
                   : "nothing"));
     }
     try {
-      Config config = new Config(configFile.toString(), Json.read(configFile));
+      Config config =
+          SentencePooling.read(dir, new Config(configFile.toString(), Json.read(configFile)));
       Path tokenizerFile = dir.resolve("tokenizer.json");
       Tokenizer tokenizer = Files.exists(tokenizerFile) ? Tokenizer.load(tokenizerFile) : null;
+      Integer longest = SentencePooling.maxLength(dir);
+      tokenizer = tokenizer == null || longest == null ? tokenizer : tokenizer.maxLength(longest);
       try (TensorSource weights = TensorSource.open(dir)) {
         return build(dir.getFileName().toString(), config, weights, tokenizer);
       }

@@ -56,7 +56,22 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
       List<String> labels,
       List<String> newModules,
       List<String> outputNames,
-      @Nullable Tokenizer tokenizer) {}
+      @Nullable Tokenizer tokenizer) {
+    /** Of a model without labels that computes something else with the same body. */
+    Facts with(Config config, Task task, @Nullable Pooling pooling, List<String> outputs) {
+      boolean same = task == this.task;
+      return new Facts(
+          name,
+          config,
+          architecture,
+          task,
+          pooling,
+          same ? labels : List.of(),
+          same ? newModules : List.of(),
+          outputs,
+          tokenizer);
+    }
+  }
 
   Pretrained(Facts facts, Block network, List<Arena> memory) {
     super((byte) 1);
@@ -213,7 +228,59 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
   }
 
   /**
-   * One vector per text, {@code [texts][hidden]}, by the pooling that the model was trained with.
+   * The same model with {@code tokens} token embeddings, for tokens that are added or left out.
+   * Further ones are the mean of those that are there, in a head of its own too; a tied head
+   * follows. This model stays as it is, and the two share everything else.
+   *
+   * @throws IllegalArgumentException if the tokenizer knows a token that would have no embedding
+   */
+  public Pretrained resizeEmbeddings(int tokens) {
+    if (facts.architecture() == null
+        || facts.config() == null
+        || !(network instanceof Network ours)) {
+      throw new IllegalStateException(
+          "'"
+              + name()
+              + "' cannot be resized\nfix: use a model that Models.load(...) made, before it is merged");
+    }
+    int known = hasTokenizer() ? tokenizer().vocabularySize() : 1;
+    if (tokens < known) {
+      throw new IllegalArgumentException(
+          "tokens\nexpected: at least %,d, %s\nfound: %,d"
+              .formatted(known, hasTokenizer() ? "those of the tokenizer" : "one row", tokens));
+    }
+    Resizing resizing = new Resizing(ours, facts.architecture(), facts.config(), tokens);
+    Arena own = new Arena();
+    List<Arena> all = new ArrayList<>(memory);
+    all.add(own);
+    return new Pretrained(
+        facts.with(resizing.config(), task(), pooling(), outputNames()),
+        resizing.network(own),
+        all);
+  }
+
+  /**
+   * The same model as one that embeds texts by {@code pooling}; a head that it has is left out.
+   *
+   * @see #embed
+   */
+  public Pretrained pooled(Pooling pooling) {
+    if (facts.architecture() == null
+        || facts.config() == null
+        || !(network instanceof Network ours)) {
+      throw new IllegalStateException(
+          "'"
+              + name()
+              + "' cannot pool\nfix: use a model that Models.load(...) made, before it is merged");
+    }
+    Network next = new Network(ours.body(), new EmbeddingHead(pooling), facts.architecture());
+    return new Pretrained(
+        facts.with(facts.config(), Task.FEATURES, pooling, next.outputNames()), next, memory);
+  }
+
+  /**
+   * One vector per text, {@code [texts][hidden]}, by the pooling that the model was trained with,
+   * of the length that pooling gives it.
    *
    * @throws IllegalStateException if it pools nothing
    */
@@ -230,7 +297,8 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
       throw new IllegalStateException(
           "'"
               + name()
-              + "' does not embed texts\nfix: use an embedding model such as Models.load(\"minilm\")");
+              + "' does not embed texts\nfix: say how it pools, such as pooled(Pooling.CLS), or use an"
+              + " embedding model such as Models.load(\"minilm\")");
     }
     return TextOutputs.of(this, tokenizer().encodeAll(texts), tokenizer().padId(), 64, done);
   }
@@ -279,6 +347,11 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
     } else {
       Saver.save(this, path, dtype, shardBytes);
     }
+  }
+
+  /** Its modules as a tree, with shapes, types, parameters and memory. */
+  public Description describe() {
+    return Description.of(this, toString(), Map.of());
   }
 
   /** Every tensor by its path in the tree of blocks. */
