@@ -128,7 +128,7 @@ class TeachCommandTest {
       assertThat(
               Answers.of(tuned, model.tokenizer(), lined(asked), 48, "again").all().stream()
                   .map(Answers.Answer::given))
-          .isEqualTo(answers.stream().map(a -> (Object) a.get("after")).toList());
+          .isEqualTo(answers.stream().map(a -> a.get("after")).toList());
     }
   }
 
