@@ -52,6 +52,8 @@ CASES = {
         "AutoModelForCausalLM",
         prefix("CAUSAL_LM", prefix_projection=True, encoder_hidden_size=20),
     ),
+    "gpt2_prompt": ("gpt2/lm", "AutoModelForCausalLM", prompt("CAUSAL_LM")),
+    "gpt2_prefix": ("gpt2/lm", "AutoModelForCausalLM", prefix("CAUSAL_LM")),
     "bert_prompt": ("hf/base/bert", "AutoModelForSequenceClassification", prompt("SEQ_CLS")),
     "bert_prefix": ("hf/base/bert", "AutoModelForSequenceClassification", prefix("SEQ_CLS")),
     "roberta_prompt": (
@@ -134,7 +136,9 @@ def make(name):
                 do_sample=False,
             )
             io["greedy.tokens"] = out[:, row.shape[1] :].contiguous()
-    if not config.task_type.startswith("TOKEN") and not getattr(config, "prefix_projection", False):
+    drops = getattr(model.config, "resid_pdrop", 0) > 0
+    projected = getattr(config, "prefix_projection", False)
+    if not (config.task_type.startswith("TOKEN") or projected or drops):
         io["losses"] = train(tuned, io["right.input_ids"], io["right.attention_mask"])
     save_file(io, folder / "io.safetensors")
     return written, {k: tuple(v.shape) for k, v in io.items()}
