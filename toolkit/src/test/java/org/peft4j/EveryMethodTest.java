@@ -1,0 +1,172 @@
+package org.peft4j;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.nn.Block;
+import ai.djl.training.ParameterStore;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicNode;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.io.TempDir;
+import org.peft4j.adapter.Methods;
+import org.peft4j.model.Pretrained;
+import org.peft4j.onnx.OnnxSession;
+import org.peft4j.spi.Placement;
+import org.peft4j.spi.Reparam;
+import org.peft4j.tensor.Buffers;
+import org.peft4j.tensor.CrossEntropy;
+import org.peft4j.tensor.Scope;
+import org.peft4j.tensor.Seed;
+import org.peft4j.tensor.Torch;
+import org.peft4j.train.Fit;
+import org.peft4j.train.Metrics;
+import org.peft4j.train.Objective;
+
+/**
+ * Every registered method, at its defaults, on a whole model: trains, merges, comes back to the
+ * bit, survives its file, and runs in ONNX Runtime.
+ */
+@Tag("fast")
+class EveryMethodTest {
+  private static final Path BASE = Path.of("src/test/resources/golden/hf/base/bert");
+
+  @TempDir Path dir;
+
+  @TestFactory
+  Stream<DynamicNode> every_method() {
+    return Methods.all().stream()
+        .map(m -> DynamicTest.dynamicTest(m.name(), () -> check(m.name(), m.standard())));
+  }
+
+  private void check(String name, Reparam method) throws IOException {
+    try (Pretrained model = Models.load(BASE);
+        NDManager manager = Torch.newManager()) {
+      NDArray plain = run(model, manager);
+      try (Tuned tuned = Peft.attach(model, method, Placement.DEFAULT, 1)) {
+        Fit fit =
+            tuned.fit(new Rows()).epochs(8).learningRate(0.02).warmup(0).batchSize(2).quiet().run();
+        assertThat(fit.steps().get(fit.steps().size() - 1).loss())
+            .as("loss after training")
+            .isLessThan(fit.steps().get(0).loss());
+        if (!method.scheduled()) { // AdaLoRA's pruned ranks are to stay at zero
+          stir(tuned);
+        }
+        NDArray adapted = run(tuned, manager);
+        assertThat(distance(adapted, plain)).as("it acts").isGreaterThan(1e-3f);
+        assertThat(distance(run(tuned.disable(), manager), plain)).as("turned off").isZero();
+        tuned.enable();
+        if (tuned.isMergeable()) {
+          merges(tuned, adapted, manager);
+        }
+        graph(name, tuned, adapted, manager);
+        files(name, model, tuned, adapted, manager);
+      }
+      assertThat(distance(run(model, manager), plain)).as("the base is untouched").isZero();
+    }
+  }
+
+  private static void merges(Tuned tuned, NDArray adapted, NDManager manager) {
+    try (Pretrained merged = tuned.merge()) {
+      assertThat(distance(run(merged, manager), adapted)).as("merged").isLessThan(2e-5f);
+    }
+    tuned.mergeInPlace();
+    assertThat(distance(run(tuned, manager), adapted)).as("merged in place").isLessThan(2e-5f);
+    tuned.unmerge();
+    assertThat(distance(run(tuned, manager), adapted)).as("unmerged").isZero();
+  }
+
+  private void graph(String name, Tuned tuned, NDArray adapted, NDManager manager) {
+    try (OnnxSession session = Onnx.export(tuned, dir.resolve(name + ".onnx")).session()) {
+      NDList in = inputs(manager);
+      Map<String, NDArray> feed =
+          Map.of("input_ids", in.get(0), "attention_mask", in.get(1), "token_type_ids", in.get(2));
+      NDArray there = session.run(manager, feed).get("logits");
+      assertThat(distance(there, adapted)).as("in ONNX Runtime").isLessThan(1e-4f);
+    }
+  }
+
+  private void files(
+      String name, Pretrained model, Tuned tuned, NDArray adapted, NDManager manager) {
+    tuned.save(dir.resolve(name));
+    try (Tuned again = Peft.load(model, dir.resolve(name))) {
+      assertThat(distance(run(again, manager), adapted)).as("from its file").isLessThan(1e-6f);
+      again.save(dir.resolve(name + "-again"));
+    }
+    for (String file : List.of("adapter_config.json", "adapter_model.safetensors")) {
+      assertThat(dir.resolve(name + "-again").resolve(file))
+          .as(file)
+          .hasSameBinaryContentAs(dir.resolve(name).resolve(file));
+    }
+  }
+
+  /** Moves what is trained, so that no method is near its start. */
+  private static void stir(Tuned tuned) {
+    tuned
+        .trainable()
+        .forEach(
+            (name, p) ->
+                Torch.inference(
+                    () -> {
+                      try (Scope scope = Scope.open()) {
+                        NDArray value = p.getArray();
+                        NDArray noise =
+                            Seed.of(5).at(name).normal(value.getManager(), value.getShape(), 0.05);
+                        Buffers.copy(value.add(noise), value);
+                      }
+                      return p;
+                    }));
+  }
+
+  private static NDList inputs(NDManager manager) {
+    NDArray ids = manager.create(new long[][] {{4, 9, 11, 3, 0}, {8, 7, 0, 0, 0}});
+    NDArray mask = manager.create(new long[][] {{1, 1, 1, 1, 0}, {1, 1, 0, 0, 0}});
+    return new NDList(ids, mask, ids.zerosLike());
+  }
+
+  private static NDArray run(Block model, NDManager manager) {
+    return Torch.inference(
+        () ->
+            model
+                .forward(new ParameterStore(manager, false), inputs(manager), false)
+                .singletonOrThrow());
+  }
+
+  private static float distance(NDArray a, NDArray b) {
+    return a.sub(b).abs().max().getFloat();
+  }
+
+  /** Two texts that are to get labels 1 and 2. */
+  private static final class Rows implements Objective {
+    @Override
+    public int rows() {
+      return 2;
+    }
+
+    @Override
+    public int length(int row) {
+      return 5;
+    }
+
+    @Override
+    public NDArray loss(
+        Block model, ParameterStore store, NDManager manager, int[] rows, boolean training) {
+      NDArray logits = model.forward(store, inputs(manager), training).singletonOrThrow();
+      return CrossEntropy.mean(logits, manager.arange(1, 3, 1, DataType.INT64));
+    }
+
+    @Override
+    public Metrics evaluate(Block model, int batchSize) {
+      throw new UnsupportedOperationException();
+    }
+  }
+}
