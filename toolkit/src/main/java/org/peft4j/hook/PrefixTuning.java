@@ -92,21 +92,27 @@ public record PrefixTuning(int tokens, int projection, boolean zeros) implements
 
   @Override
   public KeysValues keysValues(View view, Context context, Place at, KeysValues kv) {
-    NDArray all = all(view);
     long first = row(view.model(), at);
+    if (first < 0) {
+      return kv;
+    }
+    NDArray all = all(view);
     return new KeysValues(cut(all, first, kv.keys()), cut(all, first + 1, kv.keys())).then(kv);
   }
 
   /**
-   * The row of a layer's keys. A decoder's layer has two attentions; Hugging Face gives four rows
-   * to each layer then and begins again from the first when they are used up.
+   * The row of a layer's keys, or -1 where it has none. Of a model of two stacks the decoder's
+   * attention to itself has them, and Hugging Face gives each of its layers four rows, of which the
+   * first two act, beginning again from the first when the rows are used up.
    */
   private static long row(Anatomy model, Place at) {
     if (model.stacks() == 1) {
       return 2L * at.layer();
     }
-    long own = at.part() == Place.Part.CROSS_ATTENTION ? 2 : 0;
-    return (4L * at.layer() + own) % (2L * model.layers());
+    int own = at.layer() - (model.paths().size() - model.layers());
+    return at.part() != Place.Part.SELF_ATTENTION || own < 0
+        ? -1
+        : 4L * own % (2L * model.layers());
   }
 
   /** Row {@code n} for every text, {@code [batch, heads, k, size]}. */

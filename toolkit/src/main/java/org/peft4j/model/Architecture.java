@@ -27,6 +27,7 @@ final class Architecture {
   private @Nullable Classifier classifier;
   private boolean tied;
   private List<String> transposed = List.of();
+  private List<String> dropouts = List.of("attention_dropout");
   private final Map<String, String> oldNames = new LinkedHashMap<>();
   private final Map<String, String> fileNames = new LinkedHashMap<>();
 
@@ -92,6 +93,17 @@ final class Architecture {
   /** Whether files hold the matrix of this path as {@code [in, out]}. */
   boolean transposed(String path) {
     return transposed.stream().anyMatch(path::endsWith);
+  }
+
+  /** The same whose configurations call the probabilities of its dropout so. */
+  Architecture dropouts(String... keys) {
+    dropouts = List.of(keys);
+    return this;
+  }
+
+  /** What configurations call the probabilities of its dropout. */
+  List<String> dropouts() {
+    return dropouts;
   }
 
   String modelType() {

@@ -30,13 +30,14 @@ import org.peft4j.tensor.ActivationFunction;
 final class Bert extends Body {
   static final Architecture ARCHITECTURE =
       new Architecture(
-          "bert",
-          "bert",
-          List.of("input_ids", "attention_mask", "token_type_ids"),
-          List.of("q", "v"),
-          (config, pooled) -> new Bert(config, pooled, -1),
-          "LayerNorm.gamma=LayerNorm.weight",
-          "LayerNorm.beta=LayerNorm.bias");
+              "bert",
+              "bert",
+              List.of("input_ids", "attention_mask", "token_type_ids"),
+              List.of("q", "v"),
+              (config, pooled) -> new Bert(config, pooled, -1),
+              "LayerNorm.gamma=LayerNorm.weight",
+              "LayerNorm.beta=LayerNorm.bias")
+          .dropouts("hidden_dropout_prob", "attention_probs_dropout_prob");
 
   private final int hidden;
   private final double dropout;

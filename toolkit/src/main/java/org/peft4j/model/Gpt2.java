@@ -36,6 +36,7 @@ final class Gpt2 extends Body {
               Llama.INPUTS,
               List.of("c_attn"),
               (config, pooled) -> new Gpt2(config, true))
+          .dropouts("resid_pdrop", "embd_pdrop", "attn_pdrop")
           .tied()
           .transposed("c_attn", "c_proj", "c_fc")
           .classifiedBy(LastTokenHead::new);

@@ -15,6 +15,7 @@ final class Gpt3 {
               Llama.INPUTS,
               List.of("q", "v"),
               (config, pooled) -> new Gpt2(config, false))
+          .dropouts("resid_pdrop", "embd_pdrop", "attn_pdrop")
           .tied()
           .classifiedBy(LastTokenHead::new);
 

@@ -38,4 +38,9 @@ public abstract class Head extends Layer {
   protected NDList compute(Pass pass, NDList inputs) {
     throw new UnsupportedOperationException("a head computes as part of its model");
   }
+
+  /** Whether it has a dropout of its own. */
+  boolean drops() {
+    return task() == Task.SEQUENCE_CLASSIFICATION || task() == Task.TOKEN_CLASSIFICATION;
+  }
 }

@@ -16,9 +16,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.Gguf;
+import org.peft4j.spi.Checks;
 import org.peft4j.spi.Paths;
 import org.peft4j.tensor.Arena;
 import org.peft4j.tensor.Seed;
@@ -235,21 +237,19 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
    * @throws IllegalArgumentException if the tokenizer knows a token that would have no embedding
    */
   public Pretrained resizeEmbeddings(int tokens) {
-    if (facts.architecture() == null
-        || facts.config() == null
-        || !(network instanceof Network ours)) {
-      throw new IllegalStateException(
-          "'"
-              + name()
-              + "' cannot be resized\nfix: use a model that Models.load(...) made, before it is merged");
-    }
+    Network ours = ours("be resized");
     int known = hasTokenizer() ? tokenizer().vocabularySize() : 1;
     if (tokens < known) {
       throw new IllegalArgumentException(
           "tokens\nexpected: at least %,d, %s\nfound: %,d"
               .formatted(known, hasTokenizer() ? "those of the tokenizer" : "one row", tokens));
     }
-    Resizing resizing = new Resizing(ours, facts.architecture(), facts.config(), tokens);
+    Resizing resizing =
+        new Resizing(
+            ours,
+            Objects.requireNonNull(facts.architecture()),
+            Objects.requireNonNull(config()),
+            tokens);
     Arena own = new Arena();
     List<Arena> all = new ArrayList<>(memory);
     all.add(own);
@@ -260,22 +260,60 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
   }
 
   /**
+   * The same model with another dropout of its own, everywhere, in training; adapters have theirs.
+   * Small adapters on little data often learn more without it. This model stays as it is, and the
+   * two share their weights.
+   *
+   * @param p probability, in [0, 1)
+   */
+  public Pretrained withDropout(double p) {
+    Checks.probability("dropout", p);
+    Network ours = ours("change its dropout");
+    Config config = config();
+    Architecture architecture = facts.architecture();
+    if (config == null || architecture == null || ours.head() != null && ours.head().drops()) {
+      throw new IllegalStateException(
+          "'" + name() + "' has a head with a dropout\nfix: withDropout(...) before classify(...)");
+    }
+    for (String key : architecture.dropouts()) {
+      config = config.with(key, p);
+    }
+    int tokens = (int) ours.body().embeddings().shape().get(0);
+    Arena own = new Arena();
+    List<Arena> all = new ArrayList<>(memory);
+    all.add(own);
+    return new Pretrained(
+        facts.with(config, task(), pooling(), outputNames()),
+        new Resizing(ours, architecture, config, tokens).network(own),
+        all);
+  }
+
+  private Network ours(String what) {
+    if (network instanceof Network ours && facts.architecture() != null && config() != null) {
+      return ours;
+    }
+    throw new IllegalStateException(
+        "'"
+            + name()
+            + "': cannot "
+            + what
+            + "\nfix: use a model that Models.load(...) made, before it is merged");
+  }
+
+  /**
    * The same model as one that embeds texts by {@code pooling}; a head that it has is left out.
    *
    * @see #embed
    */
   public Pretrained pooled(Pooling pooling) {
-    if (facts.architecture() == null
-        || facts.config() == null
-        || !(network instanceof Network ours)) {
-      throw new IllegalStateException(
-          "'"
-              + name()
-              + "' cannot pool\nfix: use a model that Models.load(...) made, before it is merged");
-    }
-    Network next = new Network(ours.body(), new EmbeddingHead(pooling), facts.architecture());
+    Network ours = ours("pool");
+    Network next =
+        new Network(
+            ours.body(), new EmbeddingHead(pooling), Objects.requireNonNull(facts.architecture()));
     return new Pretrained(
-        facts.with(facts.config(), Task.FEATURES, pooling, next.outputNames()), next, memory);
+        facts.with(Objects.requireNonNull(config()), Task.FEATURES, pooling, next.outputNames()),
+        next,
+        memory);
   }
 
   /**

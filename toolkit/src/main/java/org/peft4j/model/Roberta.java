@@ -16,6 +16,7 @@ final class Roberta {
               (config, pooled) -> new Bert(config, pooled, (int) config.number("pad_token_id", 1)),
               "LayerNorm.gamma=LayerNorm.weight",
               "LayerNorm.beta=LayerNorm.bias")
+          .dropouts("hidden_dropout_prob", "attention_probs_dropout_prob")
           .classifiedBy(
               (config, hidden, labels) ->
                   new DenseClassificationHead(hidden, labels, Loader.classifierDropout(config)));

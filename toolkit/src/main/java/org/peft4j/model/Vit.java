@@ -44,6 +44,7 @@ final class Vit extends Body {
               ".attention.o_proj.=.attention.output.dense.",
               ".mlp.fc1.=.intermediate.dense.",
               ".mlp.fc2.=.output.dense.")
+          .dropouts("hidden_dropout_prob", "attention_probs_dropout_prob")
           .classifiedBy(
               (config, hidden, labels) ->
                   new ClassificationHead(
