@@ -113,6 +113,7 @@ def adapt(name):
     assert (found["logits"] - plain["logits"]).abs().max() > 1e-2
     config = json.loads((folder / "adapter_config.json").read_text())
     config["base_model_name_or_path"] = base
+    config["target_modules"].sort()  # a set has no order
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True))
     save_file({"pixel_values": images, **found}, folder / "io.safetensors")
 

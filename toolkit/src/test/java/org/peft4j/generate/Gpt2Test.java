@@ -119,6 +119,18 @@ class Gpt2Test {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"prompt", "prefix"})
+  void prompts_and_prefixes_of_peft_act_as_there(String name) throws Exception {
+    Path from = ROOT.resolve(name);
+    try (Pretrained model = Models.load(ROOT.resolve("lm"));
+        TensorSource io = Safetensors.open(from.resolve("io.safetensors"));
+        Tuned tuned = Peft.load(model, from)) {
+      assertThat(adapted(model, io)).isGreaterThan(1e-2f);
+      assertThat(adapted(tuned, io)).isLessThan(1e-5f);
+    }
+  }
+
   private static Map<String, ?> config(Path adapter) throws Exception {
     return Json.read(adapter.resolve("adapter_config.json"));
   }

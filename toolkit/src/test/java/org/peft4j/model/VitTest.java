@@ -153,6 +153,33 @@ class VitTest {
   }
 
   @Test
+  void hooks_act_on_images_and_leave_the_image_vector_in_front() {
+    try (Pretrained model = Models.load(ROOT.resolve("features"));
+        Tuned prompted = Peft.promptTuning(model).tokens(2).apply();
+        Tuned prefixed = Peft.prefixTuning(model).tokens(2).apply();
+        Tuned bottled = Peft.pfeiffer(model).reduction(4).apply();
+        NDManager manager = Torch.newManager()) {
+      NDList in = new NDList(manager.ones(new Shape(2, 3, 12, 12)));
+      for (Tuned tuned : List.of(prompted, prefixed, bottled)) {
+        NDList out =
+            Torch.inference(() -> tuned.forward(new ParameterStore(manager, false), in, false));
+        long rows = tuned == prompted ? 1 + 2 + 9 : 1 + 9;
+        assertThat(out.get(0).getShape()).isEqualTo(new Shape(2, rows, 24));
+        assertThat(out.get(1).getShape()).isEqualTo(new Shape(2, 24));
+      }
+      NDArray plain =
+          Torch.inference(() -> model.forward(new ParameterStore(manager, false), in, false))
+              .get(0);
+      NDArray beside =
+          Torch.inference(() -> prompted.forward(new ParameterStore(manager, false), in, false))
+              .get(0);
+      float away = beside.get(":, 0").sub(plain.get(":, 0")).abs().max().getFloat();
+      float virtual = beside.get(":, 1").sub(plain.get(":, 0")).abs().max().getFloat();
+      assertThat(away).isPositive().isLessThan(virtual);
+    }
+  }
+
+  @Test
   void an_image_of_another_size_is_refused() {
     try (Pretrained model = Models.load(ROOT.resolve("classes"));
         NDManager manager = Torch.newManager()) {
