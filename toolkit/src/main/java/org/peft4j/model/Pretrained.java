@@ -271,7 +271,8 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
     Network ours = ours("change its dropout");
     Config config = config();
     Architecture architecture = facts.architecture();
-    if (config == null || architecture == null || ours.head() != null && ours.head().drops()) {
+    Head head = ours.head();
+    if (config == null || architecture == null || (head != null && head.drops())) {
       throw new IllegalStateException(
           "'" + name() + "' has a head with a dropout\nfix: withDropout(...) before classify(...)");
     }
