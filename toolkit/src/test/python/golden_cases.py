@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from peft import (
     AdaLoraConfig,
     GloraConfig,
+    IA3Config,
     LNTuningConfig,
     LoHaConfig,
     LoKrConfig,
@@ -427,6 +428,8 @@ def _others():
             case(base, "lokr_factor", LoKrConfig, [v, up], r=2, alpha=5, decompose_factor=4),
             case(base, "lokr_whole", LoKrConfig, [v, up], r=32, alpha=5),
             case(base, "glora", GloraConfig, [q, v], r=3),
+            case(base, "ia3", IA3Config, [n["k"], v, up], feedforward_modules=[up]),
+            case(base, "ia3_outputs", IA3Config, [v, up], feedforward_modules=[]),
             case(
                 base,
                 "glora_vectors",
@@ -451,6 +454,7 @@ def _others():
         case("llama_bias", "glora", GloraConfig, ["q_proj", "v_proj"], r=3),
         case("bert", "ln_tuning", LNTuningConfig, ["LayerNorm"]),
         case("llama", "ln_tuning", LNTuningConfig, ["input_layernorm", "norm"]),
+        case("conv", "ia3_convs", IA3Config, convs, "conv", feedforward_modules=["conv2"]),
         case("conv", "loha_convs", LoHaConfig, convs, "conv", r=2, alpha=60),
         case(
             "conv", "loha_core", LoHaConfig, convs, "conv", r=2, alpha=60, use_effective_conv2d=True

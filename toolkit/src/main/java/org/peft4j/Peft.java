@@ -17,6 +17,7 @@ import org.peft4j.reparam.BitFit;
 import org.peft4j.reparam.Dora;
 import org.peft4j.reparam.Full;
 import org.peft4j.reparam.Glora;
+import org.peft4j.reparam.Ia3;
 import org.peft4j.reparam.LnTuning;
 import org.peft4j.reparam.LoHa;
 import org.peft4j.reparam.LoKr;
@@ -137,6 +138,11 @@ public final class Peft {
   /** LoRA that changes r rows of each weight (SBoRA-FB, arXiv 2407.05413). */
   public static Sbora.Options<Tuned> sboraFb(Block model) {
     return Sbora.Options.on(target(model), false);
+  }
+
+  /** Factors on keys, values and the feed-forward part (IA3, arXiv 2205.05638). */
+  public static Ia3.Options<Tuned> ia3(Block model) {
+    return Ia3.Options.on(target(model));
   }
 
   /** Biases alone (BitFit, arXiv 2106.10199). */

@@ -120,6 +120,8 @@ class OursTest {
         "bert_dora",
         new Case("bert", m -> Peft.dora(m).rank(4).rsLora().targets("q", "v").apply()));
     all.put("bert_glora", new Case("bert", m -> Peft.glora(m).rank(3).targets("q", "fc1").apply()));
+    all.put("bert_ia3", new Case("bert", m -> Peft.ia3(m).apply()));
+    all.put("llama_ia3", new Case("llama", m -> Peft.ia3(m).apply()));
     all.put("bert_ln_tuning", new Case("bert", m -> Peft.lnTuning(m).apply()));
     all.put(
         "bert_lora_fa", new Case("bert", m -> Peft.loraFa(m).rank(4).targets("q", "v").apply()));

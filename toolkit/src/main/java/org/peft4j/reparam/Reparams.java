@@ -25,6 +25,7 @@ public final class Reparams {
           new Method(new Nola(), Nola::fromConfig),
           new Method(new Sbora(), Sbora::columns),
           new Method(new Sbora(new Lora(), false, 0, 0), Sbora::rows),
+          new Method(new Ia3(), Ia3::fromConfig),
           new Method(new BitFit(), BitFit::fromConfig),
           new Method(new LnTuning(), LnTuning::fromConfig),
           new Method(new Full(), Full::fromConfig));
