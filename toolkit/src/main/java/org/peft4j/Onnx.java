@@ -29,15 +29,19 @@ public final class Onnx {
     Config config = model.config();
     if (config == null) {
       throw new IllegalArgumentException(
-          "the shapes of this block's inputs are not known\nfix: Onnx.export(block, file, Input.floats(\"x\", \"batch\", 784))");
+          "the shapes of this block's inputs are not known\n"
+              + "fix: Onnx.export(block, file, Input.floats(\"x\", \"batch\", 784))");
     }
     long vocabulary = config.size("vocab_size");
     Input[] inputs =
         model.inputNames().stream()
+            .filter(name -> !name.equals("decoder_attention_mask")) // what is written has no gaps
             .map(
                 name ->
                     switch (name) {
                       case "input_ids" -> Input.ids(name, vocabulary, "batch", "sequence");
+                      case "decoder_input_ids" ->
+                          Input.ids(name, vocabulary, "batch", "decoder_sequence");
                       case "token_type_ids" -> Input.ids(name, 2, "batch", "sequence");
                       default -> Input.mask(name, "batch", "sequence");
                     })

@@ -115,6 +115,7 @@ public final class Tuned extends PeftModel {
           case TOKEN_CLASSIFICATION -> "TOKEN_CLS";
           case QUESTION_ANSWERING -> "QUESTION_ANS";
           case CAUSAL_LM -> "CAUSAL_LM";
+          case SEQ2SEQ_LM -> "SEQ_2_SEQ_LM";
           case FEATURES -> model.config() == null ? null : "FEATURE_EXTRACTION";
         };
     save(

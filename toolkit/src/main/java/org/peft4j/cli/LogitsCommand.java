@@ -35,7 +35,8 @@ final class LogitsCommand implements Callable<Integer> {
       names = "--inputs",
       required = true,
       paramLabel = "FILE",
-      description = "input_ids, attention_mask, token_type_ids: int64 [batch, length].")
+      description =
+          "input_ids, attention_mask, token_type_ids, decoder_input_ids: int64 [batch, length].")
   private Path inputs = Path.of("");
 
   @Option(
@@ -84,11 +85,9 @@ final class LogitsCommand implements Callable<Integer> {
     List<NDArray> arrays = new ArrayList<>();
     for (String name : names) {
       if (source.names().contains(name)) {
-        if (arrays.size() < names.indexOf(name)) {
-          throw new IllegalArgumentException(
-              inputs + ": has " + name + " but not " + names.get(arrays.size()));
-        }
-        arrays.add(source.load(name, manager).toType(DataType.INT64, false));
+        NDArray array = source.load(name, manager).toType(DataType.INT64, false);
+        array.setName(name);
+        arrays.add(array);
       }
     }
     if (arrays.isEmpty()) {

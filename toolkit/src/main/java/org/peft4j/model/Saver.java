@@ -39,6 +39,9 @@ final class Saver {
     Map<String, NDArray> tensors = model.tensors();
     if (Boolean.TRUE.equals(config.get("tie_word_embeddings"))
         && tensors.containsKey("lm_head.weight")) {
+      if (model.task() == Task.SEQ2SEQ_LM) {
+        config.put("scale_decoder_outputs", Seq2SeqHead.scaled(new Config(dir.toString(), config)));
+      }
       config.put(
           "tie_word_embeddings", false); // an adapter that acted on one of the two has untied them
     }
