@@ -38,6 +38,7 @@ class CountCommandTest {
         "llama-7b; 32; q,k,v,up,down; 56098816",
         "llama3-8b; 32; q,k,v,up,down; 56623104",
         "roberta-large; 8; q,v; 786432",
+        "mt0-large; 8; q,v; 2359296",
       })
   void trainable_parameters_of_papers(String model, int rank, String targets, long trainable) {
     Map<String, ?> line =
@@ -62,10 +63,22 @@ class CountCommandTest {
     "qwen2.5-0.5b, 494032768",
     "qwen3-0.6b, 596049920",
     "bert-base, 109482240",
-    "roberta-large, 355359744"
+    "roberta-large, 355359744",
+    "mt0-large, 1229581312",
+    "t5-xxl, 11135332352"
   })
   void sizes_of_well_known_models(String name, long parameters) {
     assertThat(Models.meta(name).parameters()).isEqualTo(parameters);
+  }
+
+  /** {@code all params} of PEFT's quickstart counts the adapter too. */
+  @Test
+  void the_share_of_the_quickstart_model() {
+    Map<String, ?> line =
+        count("count", "--model", "mt0-large", "--rank", "8", "--targets", "q,v", "--json");
+    assertThat(line.get("total")).isEqualTo(1231940608L);
+    double share = 100.0 * (Long) line.get("trainable") / (Long) line.get("total");
+    assertThat(share).isEqualTo(0.19151053100118282);
   }
 
   @Test
