@@ -35,15 +35,20 @@ public final class Onnx {
     Config config = model.config();
     if (config == null) {
       throw new IllegalArgumentException(
-          "the shapes of this block's inputs are not known\nfix: Onnx.export(block, file, Input.floats(\"x\", \"batch\", 784))");
+          "the shapes of this block's inputs are not known\n"
+              + "fix: Onnx.export(block, file, Input.floats(\"x\", \"batch\", 784))");
     }
     Input[] inputs =
         model.inputNames().stream()
+            .filter(name -> !name.equals("decoder_attention_mask")) // what is written has no gaps
             .map(
                 name ->
                     switch (name) {
                       case "input_ids" ->
                           Input.ids(name, config.size("vocab_size"), "batch", "sequence");
+                      case "decoder_input_ids" ->
+                          Input.ids(
+                              name, config.size("vocab_size"), "batch", "decoder_sequence");
                       case "token_type_ids" -> Input.ids(name, 2, "batch", "sequence");
                       case "pixel_values" -> images(name, config);
                       default -> Input.mask(name, "batch", "sequence");

@@ -116,6 +116,7 @@ public final class Tuned extends PeftModel {
           case QUESTION_ANSWERING -> "QUESTION_ANS";
           case CAUSAL_LM -> "CAUSAL_LM";
           case IMAGE_CLASSIFICATION -> null; // Hugging Face has no word for it
+          case SEQ2SEQ_LM -> "SEQ_2_SEQ_LM";
           case FEATURES -> model.config() == null ? null : "FEATURE_EXTRACTION";
         };
     save(

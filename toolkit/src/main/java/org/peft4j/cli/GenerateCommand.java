@@ -8,9 +8,12 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.Models;
+import org.peft4j.Tuned;
 import org.peft4j.generate.Generated;
 import org.peft4j.generate.Generator;
 import org.peft4j.generate.Sampling;
+import org.peft4j.model.Pretrained;
+import org.peft4j.model.Task;
 import org.peft4j.text.Message;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -82,6 +85,25 @@ final class GenerateCommand implements Callable<Integer> {
   @Option(names = "--stop", paramLabel = "TEXT", description = "End before this text; repeatable.")
   private String[] stop = {};
 
+  @Option(
+      names = "--beams",
+      defaultValue = "1",
+      paramLabel = "N",
+      description = "Search with so many beams; default ${DEFAULT-VALUE}, none.")
+  private int beams;
+
+  @Option(
+      names = "--length-penalty",
+      defaultValue = "1",
+      paramLabel = "P",
+      description = "With beams: above 0 favours long texts; default ${DEFAULT-VALUE}.")
+  private double lengthPenalty;
+
+  @Option(
+      names = "--early-stopping",
+      description = "With beams: stop as soon as as many texts as beams have ended.")
+  private boolean earlyStopping;
+
   @Option(names = "--json", description = "Print one JSON object instead.")
   private boolean json;
 
@@ -89,8 +111,16 @@ final class GenerateCommand implements Callable<Integer> {
   public Integer call() {
     Block model = options.adapter == null ? options.load() : options.tuned();
     Generator generator =
-        Models.generator(model).maxTokens(maxTokens).sampling(sampling()).seed(seed).stop(stop);
-    if (!json) {
+        Models.generator(model)
+            .maxTokens(maxTokens)
+            .sampling(sampling())
+            .seed(seed)
+            .stop(stop)
+            .beams(beams)
+            .lengthPenalty(lengthPenalty)
+            .earlyStopping(earlyStopping);
+    boolean streams = !json && beams == 1;
+    if (streams) {
       generator =
           generator.stream(
               piece -> {
@@ -98,7 +128,7 @@ final class GenerateCommand implements Callable<Integer> {
                 System.out.flush();
               });
     }
-    Generated answer = raw ? generator.complete(prompt) : generator.chat(messages());
+    Generated answer = plain(model) ? generator.complete(prompt) : generator.chat(messages());
     if (json) {
       Map<String, @Nullable Object> line = new LinkedHashMap<>();
       line.put("text", answer.text());
@@ -106,10 +136,19 @@ final class GenerateCommand implements Callable<Integer> {
       line.put("tokens_per_second", answer.tokensPerSecond());
       JsonLine.print(line);
     } else {
-      System.out.println();
+      System.out.println(streams ? "" : answer.text());
       System.err.println(answer.summary());
     }
     return 0;
+  }
+
+  /** Whether the prompt is read as it stands: where told so, or an encoder reads it. */
+  private boolean plain(Block model) {
+    Pretrained base = model instanceof Tuned tuned ? tuned.model() : (Pretrained) model;
+    return raw
+        || (system == null
+            && base.task() == Task.SEQ2SEQ_LM
+            && !base.tokenizer().hasChatTemplate());
   }
 
   private List<Message> messages() {

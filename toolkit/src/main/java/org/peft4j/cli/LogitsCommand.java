@@ -36,7 +36,7 @@ final class LogitsCommand implements Callable<Integer> {
       required = true,
       paramLabel = "FILE",
       description =
-          "input_ids, attention_mask, token_type_ids: int64 [batch, length]; or pixel_values.")
+          "input_ids, attention_mask, token_type_ids, decoder_input_ids: int64 [batch, length]; or pixel_values.")
   private Path inputs = Path.of("");
 
   @Option(
@@ -85,12 +85,10 @@ final class LogitsCommand implements Callable<Integer> {
     List<NDArray> arrays = new ArrayList<>();
     for (String name : names) {
       if (source.names().contains(name)) {
-        if (arrays.size() < names.indexOf(name)) {
-          throw new IllegalArgumentException(
-              inputs + ": has " + name + " but not " + names.get(arrays.size()));
-        }
         DataType type = name.equals("pixel_values") ? DataType.FLOAT32 : DataType.INT64;
-        arrays.add(source.load(name, manager).toType(type, false));
+        NDArray array = source.load(name, manager).toType(type, false);
+        array.setName(name);
+        arrays.add(array);
       }
     }
     if (arrays.isEmpty()) {

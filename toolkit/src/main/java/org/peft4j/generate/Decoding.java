@@ -14,15 +14,19 @@ import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Torch;
 
 /**
- * A batch of texts being continued: reads the prompts once, then one token per text and step, with
- * the keys and values of all earlier tokens in a cache. Shorter prompts are padded on the left.
+ * A batch of texts being written: reads the prompts once, then one token per text and step, with
+ * the keys and values of all earlier tokens in a cache. A causal model continues its prompts;
+ * shorter ones are padded on the left. A model with an encoder reads its sources there, padded on
+ * the right, and its decoder begins with a start token.
  */
 final class Decoding implements AutoCloseable {
   private final Block model;
   private final KvCache cache = new KvCache();
-  private final int rows;
   private final boolean padded;
+  private int rows;
   private long[][] mask;
+  private long[][] sources = {};
+  private long[][] first = {};
 
   /**
    * Texts to be continued.
@@ -40,6 +44,52 @@ final class Decoding implements AutoCloseable {
     }
   }
 
+  /** Texts that continue {@code prompts}. */
+  static Decoding continuing(Block model, long[][] prompts, long pad) {
+    int[] lengths = Arrays.stream(prompts).mapToInt(p -> p.length).toArray();
+    Decoding d =
+        new Decoding(model, prompts.length, Arrays.stream(lengths).max().orElse(0), lengths);
+    d.first = leftPadded(prompts, pad);
+    return d;
+  }
+
+  /**
+   * Texts that answer {@code sources}.
+   *
+   * @param start the token that the decoder begins with
+   */
+  static Decoding answering(Block model, long[][] sources, long pad, long start) {
+    int longest = Arrays.stream(sources).mapToInt(p -> p.length).max().orElse(0);
+    Decoding d = new Decoding(model, sources.length, 0, new int[sources.length]);
+    d.sources = new long[sources.length][];
+    d.mask = new long[sources.length][longest];
+    for (int r = 0; r < sources.length; r++) {
+      d.sources[r] = Arrays.copyOf(sources[r], longest);
+      Arrays.fill(d.sources[r], sources[r].length, longest, pad);
+      Arrays.fill(d.mask[r], 0, sources[r].length, 1);
+    }
+    d.first = new long[sources.length][1];
+    Arrays.stream(d.first).forEach(row -> row[0] = start);
+    return d;
+  }
+
+  /** Reads what texts begin with; gives the scores of the first new token. */
+  float[][] begin() {
+    return read(first);
+  }
+
+  /** Goes on with these rows, in this order; a row may be taken several times. */
+  void select(long[] chosen) {
+    cache.select(chosen);
+    rows = chosen.length;
+    mask = rowsOf(mask, chosen);
+    sources = sources.length == 0 ? sources : rowsOf(sources, chosen);
+  }
+
+  private static long[][] rowsOf(long[][] all, long[] chosen) {
+    return Arrays.stream(chosen).mapToObj(r -> all[(int) r].clone()).toArray(long[][]::new);
+  }
+
   /**
    * Reads new tokens.
    *
@@ -47,7 +97,7 @@ final class Decoding implements AutoCloseable {
    * @return scores of the token after the last, {@code [rows][vocabulary]}
    */
   float[][] read(long[][] ids) {
-    for (int r = 0; r < rows; r++) {
+    for (int r = 0; sources.length == 0 && r < rows; r++) {
       int from = mask[r].length;
       boolean first = cache.length() == 0;
       int total = first ? ids[r].length : from + ids[r].length;
@@ -59,10 +109,7 @@ final class Decoding implements AutoCloseable {
         () -> {
           try (Scope scope = Scope.open();
               NDManager manager = Torch.newManager()) {
-            NDList in = new NDList(Inputs.array(manager, ids));
-            if (padded) {
-              in.add(Inputs.array(manager, mask));
-            }
+            NDList in = inputs(manager, ids);
             PairList<String, Object> wishes = new PairList<>();
             wishes.add(Network.CACHE, cache);
             wishes.add(Network.LAST_ONLY, true);
@@ -71,6 +118,21 @@ final class Decoding implements AutoCloseable {
             return split(scores);
           }
         });
+  }
+
+  private NDList inputs(NDManager manager, long[][] ids) {
+    NDList in = new NDList();
+    if (sources.length > 0) {
+      in.add(Inputs.array(manager, sources));
+      in.add(Inputs.array(manager, mask));
+      in.add(Inputs.array(manager, ids));
+      return in;
+    }
+    in.add(Inputs.array(manager, ids));
+    if (padded) {
+      in.add(Inputs.array(manager, mask));
+    }
+    return in;
   }
 
   private float[][] split(NDArray scores) {

@@ -33,6 +33,7 @@ public final class Generator {
   private final Block model;
   private final Tokenizer tokenizer;
   private final Set<Long> endTokens;
+  private final @Nullable Long start;
   private final Settings settings;
 
   private record Settings(
@@ -40,25 +41,34 @@ public final class Generator {
       Sampling sampling,
       long seed,
       List<String> stops,
-      @Nullable Consumer<String> listener) {}
+      @Nullable Consumer<String> listener,
+      Beams beams) {}
 
-  private Generator(Block model, Tokenizer tokenizer, Set<Long> endTokens, Settings settings) {
+  private Generator(
+      Block model,
+      Tokenizer tokenizer,
+      Set<Long> endTokens,
+      @Nullable Long start,
+      Settings settings) {
     this.model = model;
     this.tokenizer = tokenizer;
     this.endTokens = endTokens;
+    this.start = start;
     this.settings = settings;
   }
 
   /**
    * A generator of {@code model}: greedy, at most 256 new tokens.
    *
-   * @param model a {@link Pretrained} language model, or one with adapters
+   * @param model a {@link Pretrained} language model, causal or with an encoder, or one with
+   *     adapters
    */
   public static Generator of(Block model) {
     Block base = model instanceof PeftModel tuned ? tuned.base() : model;
-    if (!(base instanceof Pretrained pretrained) || pretrained.task() != Task.CAUSAL_LM) {
+    if (!(base instanceof Pretrained pretrained)
+        || (pretrained.task() != Task.CAUSAL_LM && pretrained.task() != Task.SEQ2SEQ_LM)) {
       throw new IllegalArgumentException(
-          "model\nexpected: a causal language model\nfound: "
+          "model\nexpected: a causal language model, or one with an encoder\nfound: "
               + (base instanceof Pretrained p ? p : base.getClass().getSimpleName()));
     }
     Tokenizer tokenizer = pretrained.tokenizer();
@@ -71,12 +81,17 @@ public final class Generator {
     } else if (more instanceof List<?> list) {
       list.forEach(o -> ends.add(((Number) o).longValue()));
     }
+    Long start = pretrained.task() == Task.SEQ2SEQ_LM ? pretrained.decoderStart() : null;
     return new Generator(
-        model, tokenizer, ends, new Settings(256, Sampling.GREEDY, 0, List.of(), null));
+        model,
+        tokenizer,
+        ends,
+        start,
+        new Settings(256, Sampling.GREEDY, 0, List.of(), null, Beams.ONE));
   }
 
   private Generator with(Settings s) {
-    return new Generator(model, tokenizer, endTokens, s);
+    return new Generator(model, tokenizer, endTokens, start, s);
   }
 
   /** At most so many new tokens; default 256. */
@@ -85,13 +100,13 @@ public final class Generator {
       throw new IllegalArgumentException("maxTokens: expected at least 1, found " + n);
     }
     Settings s = settings;
-    return with(new Settings(n, s.sampling, s.seed, s.stops, s.listener));
+    return with(new Settings(n, s.sampling, s.seed, s.stops, s.listener, s.beams));
   }
 
   /** How tokens are chosen. */
   public Generator sampling(Sampling sampling) {
     Settings s = settings;
-    return with(new Settings(s.maxTokens, sampling, s.seed, s.stops, s.listener));
+    return with(new Settings(s.maxTokens, sampling, s.seed, s.stops, s.listener, s.beams));
   }
 
   /** Takes the highest score at every step; the default. */
@@ -138,24 +153,54 @@ public final class Generator {
   /** Seed of the random choices; default 0. */
   public Generator seed(long seed) {
     Settings s = settings;
-    return with(new Settings(s.maxTokens, s.sampling, seed, s.stops, s.listener));
+    return with(new Settings(s.maxTokens, s.sampling, seed, s.stops, s.listener, s.beams));
   }
 
   /** Ends a text before the first of these. */
   public Generator stop(String... strings) {
     Settings s = settings;
-    return with(new Settings(s.maxTokens, s.sampling, s.seed, List.of(strings), s.listener));
+    return with(
+        new Settings(s.maxTokens, s.sampling, s.seed, List.of(strings), s.listener, s.beams));
   }
 
   /** Tells {@code listener} every piece of text as soon as it cannot change; for single prompts. */
   public Generator stream(Consumer<String> listener) {
     Settings s = settings;
-    return with(new Settings(s.maxTokens, s.sampling, s.seed, s.stops, listener));
+    return with(new Settings(s.maxTokens, s.sampling, s.seed, s.stops, listener, s.beams));
+  }
+
+  /**
+   * Keeps so many continuations beside each other and gives the best in the end; 1, the default,
+   * searches nothing. Neither draws nor streams: what is best is known at the end only.
+   */
+  public Generator beams(int n) {
+    return beams(new Beams(n, settings.beams.lengthPenalty(), settings.beams.early()));
+  }
+
+  /**
+   * With beams: a continuation's log-probability is divided by its length to the power of this
+   * before continuations are compared; default 1, more favours long ones.
+   */
+  public Generator lengthPenalty(double p) {
+    return beams(new Beams(settings.beams.number(), p, settings.beams.early()));
+  }
+
+  /**
+   * With beams: whether a text is done as soon as there are as many ended continuations as beams;
+   * by default when no open one promises more.
+   */
+  public Generator earlyStopping(boolean early) {
+    return beams(new Beams(settings.beams.number(), settings.beams.lengthPenalty(), early));
+  }
+
+  private Generator beams(Beams beams) {
+    Settings s = settings;
+    return with(new Settings(s.maxTokens, s.sampling, s.seed, s.stops, s.listener, beams));
   }
 
   // ---- running
 
-  /** Continues a text as it stands. */
+  /** Continues a text as it stands; a model with an encoder answers it. */
   public Generated complete(String prompt) {
     return run(new long[][] {tokenizer.encode(prompt).ids()}).get(0);
   }
@@ -193,31 +238,55 @@ public final class Generator {
     if (prompts.length == 0) {
       return List.of();
     }
-    int[] lengths = Arrays.stream(prompts).mapToInt(p -> p.length).toArray();
-    int longest = Arrays.stream(lengths).max().orElse(0);
-    long pad = tokenizer.padId();
-    List<Text> texts = new ArrayList<>();
-    for (int r = 0; r < prompts.length; r++) {
-      texts.add(new Text(r, prompts[r]));
+    boolean searches = settings.beams.number() > 1;
+    if (searches && (settings.listener != null || settings.sampling.temperature() > 0)) {
+      throw new IllegalArgumentException(
+          "beams\nexpected: no temperature or filter, and no stream\nfound: "
+              + settings.beams.number()
+              + " beams with "
+              + (settings.listener != null ? "a stream" : settings.sampling)
+              + "\nfix: beams(1), or greedy() without stream");
     }
-    try (Decoding decoding = new Decoding(model, prompts.length, longest, lengths)) {
-      float[][] scores = decoding.read(Decoding.leftPadded(prompts, pad));
-      long read = System.nanoTime();
-      texts.forEach(t -> t.read = read);
-      for (int step = 0; step < settings.maxTokens; step++) {
-        long[][] next = new long[prompts.length][1];
-        boolean going = false;
-        for (Text t : texts) {
-          next[t.row][0] = t.ending == null ? t.add(scores[t.row], step) : pad;
-          going |= t.ending == null;
-        }
-        if (!going || step + 1 == settings.maxTokens) {
-          break;
-        }
-        scores = decoding.read(next);
+    long pad = tokenizer.padId();
+    Long begin = start;
+    List<Text> texts = new ArrayList<>();
+    long[][] seen = new long[prompts.length][];
+    for (int r = 0; r < prompts.length; r++) {
+      seen[r] = begin == null ? prompts[r] : new long[] {begin};
+      texts.add(new Text(r, seen[r]));
+    }
+    try (Decoding decoding =
+        begin == null
+            ? Decoding.continuing(model, prompts, pad)
+            : Decoding.answering(model, prompts, pad, begin)) {
+      if (searches) {
+        BeamSearch search =
+            new BeamSearch(settings.beams, settings.sampling, endTokens, settings.maxTokens);
+        List<long[]> best = search.run(decoding, seen);
+        texts.forEach(t -> t.addAll(best.get(t.row)));
+      } else {
+        write(decoding, texts, pad);
       }
     }
     return texts.stream().map(Text::finish).toList();
+  }
+
+  private void write(Decoding decoding, List<Text> texts, long pad) {
+    float[][] scores = decoding.begin();
+    long read = System.nanoTime();
+    texts.forEach(t -> t.read = read);
+    for (int step = 0; step < settings.maxTokens; step++) {
+      long[][] next = new long[texts.size()][1];
+      boolean going = false;
+      for (Text t : texts) {
+        next[t.row][0] = t.ending == null ? t.choose(scores[t.row], step) : pad;
+        going |= t.ending == null;
+      }
+      if (!going || step + 1 == settings.maxTokens) {
+        break;
+      }
+      scores = decoding.read(next);
+    }
   }
 
   /** One text being written. */
@@ -241,9 +310,21 @@ public final class Generator {
       this.stream = TokenStream.of(tokenizer, settings.stops, true);
     }
 
-    long add(float[] scores, int step) {
+    long choose(float[] scores, int step) {
       Seed seed = Seed.of(settings.seed).at("generate").at(row).at(step);
       long token = settings.sampling.choose(scores, seen, length, seed);
+      add(token);
+      return token;
+    }
+
+    void addAll(long[] tokens) {
+      read = started; // what was searched counts as written
+      for (int i = 0; i < tokens.length && ending == null; i++) {
+        add(tokens[i]);
+      }
+    }
+
+    private void add(long token) {
       seen[length++] = token;
       if (endTokens.contains(token)) {
         ending = Generated.Ending.END_TOKEN;
@@ -254,7 +335,6 @@ public final class Generator {
         }
       }
       ended = System.nanoTime();
-      return token;
     }
 
     private void say(String piece) {

@@ -62,7 +62,7 @@ public record Sampling(
     return draw(p, seed.uniform(0));
   }
 
-  private void penalise(float[] scores, long[] seen, int length) {
+  void penalise(float[] scores, long[] seen, int length) {
     if (repetitionPenalty == 1) {
       return;
     }

@@ -28,6 +28,7 @@ final class Architecture {
   private boolean tied;
   private List<String> transposed = List.of();
   private List<String> dropouts = List.of("attention_dropout");
+  private String classes = "";
   private final Map<String, String> oldNames = new LinkedHashMap<>();
   private final Map<String, String> fileNames = new LinkedHashMap<>();
 
@@ -35,7 +36,8 @@ final class Architecture {
    * Describes a family.
    *
    * @param modelType {@code model_type} in config.json
-   * @param prefix name of the body beside a head, such as {@code bert} in {@code bert.encoder...}
+   * @param prefix name of the body beside a head, such as {@code bert} in {@code bert.encoder...};
+   *     empty where its parts stand beside the head
    * @param inputs names of its inputs, in order
    * @param usualTargets what {@code targets} left out means
    * @param oldNames ends of tensor names in old files and what they are now, as {@code old=new}
@@ -62,6 +64,19 @@ final class Architecture {
   Architecture classifiedBy(Classifier own) {
     classifier = own;
     return this;
+  }
+
+  /** The same for models only whose class, by {@code architectures}, ends in {@code suffix}. */
+  Architecture onlyFor(String suffix) {
+    classes = suffix;
+    return this;
+  }
+
+  /** Whether this is what {@code config} describes. */
+  boolean fits(Config config) {
+    List<String> named = config.texts("architectures");
+    return modelType.equals(config.modelType())
+        && (classes.isEmpty() || (!named.isEmpty() && named.get(0).endsWith(classes)));
   }
 
   /** Its own classifier of texts; null for a linear layer on pooled states. */

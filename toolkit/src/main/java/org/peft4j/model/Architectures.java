@@ -14,20 +14,24 @@ final class Architectures {
           Qwen3.ARCHITECTURE,
           Gpt2.ARCHITECTURE,
           Gpt3.ARCHITECTURE,
-          Vit.ARCHITECTURE);
+          Vit.ARCHITECTURE,
+          T5.encoderAlone("t5"),
+          T5.architecture("t5"),
+          T5.encoderAlone("mt5"),
+          T5.architecture("mt5"));
 
   private Architectures() {}
 
   static Architecture of(Config config) {
     for (Architecture a : ALL) {
-      if (a.modelType().equals(config.modelType())) {
+      if (a.fits(config)) {
         return a;
       }
     }
     throw new IllegalArgumentException(
         config.source()
             + ": model_type\nexpected: one of "
-            + ALL.stream().map(Architecture::modelType).toList()
+            + ALL.stream().map(Architecture::modelType).distinct().toList()
             + "\nfound: "
             + (config.modelType().isEmpty() ? "nothing" : config.modelType()));
   }

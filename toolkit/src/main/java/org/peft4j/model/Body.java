@@ -28,7 +28,7 @@ public abstract class Body extends Layer {
   public abstract Frozen embeddings();
 
   /** The hidden states of a text's own tokens, without virtual ones in front of them. */
-  final NDArray own(Pass pass, Inputs in, NDArray hidden) {
+  NDArray own(Pass pass, Inputs in, NDArray hidden) {
     return pass.promptTokens() > 0 && hidden.getShape().get(1) > in.length()
         ? hidden.get(":, {}:", pass.promptTokens())
         : hidden;

@@ -70,9 +70,10 @@ public final class Inputs {
     if (ids == null) {
       return;
     }
+    boolean encoded = arrays.containsKey("decoder_input_ids");
     for (String name : List.of("attention_mask", "token_type_ids")) {
       NDArray a = arrays.get(name);
-      boolean longer = cache != null && name.equals("attention_mask");
+      boolean longer = cache != null && !encoded && name.equals("attention_mask");
       if (a != null
           && (longer
               ? a.getShape().get(0) != ids.getShape().get(0)

@@ -57,7 +57,9 @@ public final class Loader {
     if (!Files.isDirectory(dir) || !Files.exists(configFile)) {
       throw new IllegalArgumentException(
           dir
-              + ": not a model\nexpected: a folder with config.json and model.safetensors, or a GGUF file\nfound: "
+              + ": not a model\n"
+              + "expected: a folder with config.json and model.safetensors, or a GGUF file\n"
+              + "found: "
               + (Files.exists(dir)
                   ? (Files.isDirectory(dir) ? "a folder without config.json" : "a file")
                   : "nothing"));
@@ -108,7 +110,7 @@ public final class Loader {
     }
     Architecture architecture = Architectures.of(config);
     Plan plan = plan(config);
-    Network network = network(config, architecture, plan);
+    Network network = network(config, architecture, plan, null);
     return pretrained(nameOrPath, config, architecture, plan, network, null, List.of());
   }
 
@@ -132,7 +134,7 @@ public final class Loader {
       String name, Config config, TensorSource source, @Nullable Tokenizer tokenizer) {
     Architecture architecture = Architectures.of(config);
     Plan plan = plan(config);
-    Network network = network(config, architecture, plan);
+    Network network = network(config, architecture, plan, source);
     Arena memory = new Arena();
     try {
       Weights.load(network, source, architecture, memory.manager());
@@ -199,16 +201,24 @@ public final class Loader {
     if (kind.endsWith("ForCausalLM") || kind.endsWith("LMHeadModel")) {
       return new Plan(Task.CAUSAL_LM, null);
     }
+    if (kind.endsWith("ForConditionalGeneration")) {
+      return new Plan(Task.SEQ2SEQ_LM, null);
+    }
     if (kind.endsWith("Model")) {
       return new Plan(Task.FEATURES, null);
     }
     throw new IllegalArgumentException(
         config.source()
-            + ": architectures\nexpected: a name that ends in Model, ForSequenceClassification, ForImageClassification, ForTokenClassification, ForQuestionAnswering or ForCausalLM\nfound: "
+            + ": architectures\n"
+            + "expected: a name that ends in Model, ForSequenceClassification,"
+            + " ForImageClassification, ForTokenClassification, ForQuestionAnswering, ForCausalLM or"
+            + " ForConditionalGeneration\n"
+            + "found: "
             + kind);
   }
 
-  private static Network network(Config config, Architecture architecture, Plan plan) {
+  private static Network network(
+      Config config, Architecture architecture, Plan plan, @Nullable TensorSource source) {
     boolean pooled =
         plan.pooling == Pooling.OWN
             ? architecture.classifier() == null
@@ -220,6 +230,7 @@ public final class Loader {
           case FEATURES -> plan.pooling == null ? null : new EmbeddingHead(plan.pooling);
           case CAUSAL_LM ->
               new CausalHead(body, config.size("vocab_size"), tied(config, architecture));
+          case SEQ2SEQ_LM -> Seq2SeqHead.of(config, body, source);
           case TOKEN_CLASSIFICATION ->
               TokenHead.labels(hidden, labels(config), classifierDropout(config));
           case QUESTION_ANSWERING -> TokenHead.answers(hidden);

@@ -105,7 +105,7 @@ public final class Network extends Layer {
 
   private NDList run(Pass pass, Inputs in, @Nullable NDArray positions) {
     NDArray hidden = body.encode(pass, in);
-    if (task() == Task.CAUSAL_LM) {
+    if (task().scoresTokens()) {
       hidden = scored(pass, in, hidden, positions);
     }
     if (head != null) {

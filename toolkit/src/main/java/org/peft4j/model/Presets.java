@@ -32,6 +32,8 @@ final class Presets {
     vit.put("num_attention_heads", 12L);
     vit.put("num_labels", 1000L);
     ALL.put("vit-base", vit);
+    seq2seq("mt0-large", "mt5", 250112, 1024, 2816, 24, 16);
+    seq2seq("t5-xxl", "t5", 32128, 4096, 10240, 24, 64); // v1.1
   }
 
   private Presets() {}
@@ -90,6 +92,23 @@ final class Presets {
     c.put("num_attention_heads", hidden / 64);
     c.put("max_position_embeddings", positions);
     c.put("type_vocab_size", segments);
+    ALL.put(name, c);
+  }
+
+  /** An encoder-decoder of T5's second generation: gated, with a head of its own. */
+  private static void seq2seq(
+      String name, String type, long vocabulary, long hidden, long inner, long layers, long heads) {
+    Map<String, @Nullable Object> c = new LinkedHashMap<>();
+    c.put("architectures", List.of("ForConditionalGeneration"));
+    c.put("model_type", type);
+    c.put("vocab_size", vocabulary);
+    c.put("d_model", hidden);
+    c.put("d_kv", 64L);
+    c.put("d_ff", inner);
+    c.put("num_layers", layers);
+    c.put("num_heads", heads);
+    c.put("feed_forward_proj", "gated-gelu");
+    c.put("tie_word_embeddings", false);
     ALL.put(name, c);
   }
 

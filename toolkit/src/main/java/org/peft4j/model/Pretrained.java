@@ -184,7 +184,8 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
       throw new IllegalStateException(
           "'"
               + name()
-              + "' cannot get a new head\nfix: use a model that Models.load(...) made, before it is merged");
+              + "' cannot get a new head\n"
+              + "fix: use a model that Models.load(...) made, before it is merged");
     }
     Head head =
         Loader.classifier(
@@ -347,6 +348,17 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
     return Paths.parameters(this).values().stream()
         .mapToLong(p -> (p.getShape() != null ? p.getShape() : p.getArray().getShape()).size())
         .sum();
+  }
+
+  /**
+   * The token that the decoder of a model with an encoder begins with; padding where its
+   * configuration names none.
+   */
+  public long decoderStart() {
+    Config config = facts.config();
+    Object named = config == null ? null : config.values().get("decoder_start_token_id");
+    Object pad = config == null ? null : config.values().get("pad_token_id");
+    return named instanceof Number n ? n.longValue() : pad instanceof Number p ? p.longValue() : 0;
   }
 
   /** Names of its inputs, in order. */

@@ -74,6 +74,9 @@ final class Resizing {
 
   private @Nullable Head head(Body body) {
     Head head = from.head();
+    if (head instanceof Seq2SeqHead own) {
+      return own.on(body, tokens);
+    }
     return head instanceof CausalHead
         ? new CausalHead(body, tokens, config.flag("tie_word_embeddings", false))
         : head;

@@ -40,6 +40,9 @@ final class Saver {
     Architecture architecture = Architectures.of(new Config(model.name(), config));
     if (Loader.tied(new Config(model.name(), config), architecture)
         && tensors.containsKey("lm_head.weight")) {
+      if (model.task() == Task.SEQ2SEQ_LM) {
+        config.put("scale_decoder_outputs", Seq2SeqHead.scaled(new Config(dir.toString(), config)));
+      }
       config.put(
           "tie_word_embeddings", false); // an adapter that acted on one of the two has untied them
     }

@@ -13,5 +13,12 @@ public enum Task {
   /** Where an answer begins and ends: two times logits {@code [batch, length]}. */
   QUESTION_ANSWERING,
   /** The next token at each position: logits {@code [batch, length, vocabulary]}. */
-  CAUSAL_LM
+  CAUSAL_LM,
+  /** The next token of a decoder behind an encoder: logits {@code [batch, length, vocabulary]}. */
+  SEQ2SEQ_LM;
+
+  /** Whether it scores the next token at each position. */
+  boolean scoresTokens() {
+    return this == CAUSAL_LM || this == SEQ2SEQ_LM;
+  }
 }

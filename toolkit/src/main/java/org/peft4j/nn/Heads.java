@@ -1,6 +1,8 @@
 package org.peft4j.nn;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.Shape;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Attending;
@@ -50,11 +52,42 @@ public record Heads(Place at, int heads, int groups, int size, double dropout, d
       Pass pass, Sequence sequence, NDArray q, KeysValues kv, @Nullable NDArray bias) {
     KeysValues all = sequence.context().start() ? pass.keysValues(sequence.context(), at, kv) : kv;
     KvCache cache = sequence.cache();
-    return attendTo(pass, sequence, q, cache == null ? all : cache.append(at.layer(), all), bias);
+    KeysValues seen = cache == null ? all : cache.append(at.layer(), all);
+    return attendTo(pass, sequence, q, seen, over(bias, seen));
+  }
+
+  /**
+   * Attention to another sequence, such as an encoder's output, whose keys and values are made at
+   * the first step and kept where there is a cache.
+   *
+   * @param others gives those of the other sequence, {@code [B, groups, S, size]}
+   * @param bias broadcastable to {@code [B, heads, T, S]}, or null
+   */
+  public NDArray attendAcross(
+      Pass pass,
+      Sequence sequence,
+      NDArray q,
+      Supplier<KeysValues> others,
+      @Nullable NDArray bias) {
+    Supplier<KeysValues> all = () -> pass.keysValues(sequence.context(), at, others.get());
+    KvCache cache = sequence.cache();
+    KeysValues kv = cache == null ? all.get() : cache.once(name(), all);
+    return attendTo(pass, sequence, q, kv, over(bias, kv));
+  }
+
+  /** The bias with room for keys that a hook has put in front; they are seen by all. */
+  private static @Nullable NDArray over(@Nullable NDArray bias, KeysValues kv) {
+    long more = bias == null ? 0 : kv.keys().getShape().get(2) - bias.getShape().get(3);
+    if (bias == null || more <= 0) {
+      return bias;
+    }
+    Shape s = bias.getShape();
+    Shape front = new Shape(s.get(0), s.get(1), s.get(2), more);
+    return bias.getManager().zeros(front, bias.getDataType()).concat(bias, 3);
   }
 
   /** Attention of the new rows to exactly these keys and values. */
-  public NDArray attendTo(
+  private NDArray attendTo(
       Pass pass, Sequence sequence, NDArray q, KeysValues kv, @Nullable NDArray bias) {
     long b = q.getShape().get(0);
     long t = q.getShape().get(2);

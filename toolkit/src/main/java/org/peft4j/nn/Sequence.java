@@ -55,12 +55,33 @@ public final class Sequence {
       @Nullable NDArray mask,
       @Nullable NDArray positions,
       @Nullable KvCache cache) {
+    return of(pass.promptTokens(), pass.prefixTokens(), ids, mask, positions, cache);
+  }
+
+  /** What {@code pass} makes of an encoder's text: virtual tokens in front, no prefix. */
+  public static Sequence encoder(Pass pass, NDArray ids, @Nullable NDArray mask) {
+    return of(pass.promptTokens(), 0, ids, mask, null, null);
+  }
+
+  /** What {@code pass} makes of the text that a decoder behind an encoder writes: a prefix only. */
+  public static Sequence decoder(
+      Pass pass, NDArray ids, @Nullable NDArray mask, @Nullable KvCache cache) {
+    return of(0, pass.prefixTokens(), ids, mask, null, cache);
+  }
+
+  private static Sequence of(
+      int prompt,
+      int prefix,
+      NDArray ids,
+      @Nullable NDArray mask,
+      @Nullable NDArray positions,
+      @Nullable KvCache cache) {
     long past = cache == null ? 0 : cache.length();
     Context context = new Context(ids, mask, past);
-    int virtual = pass.promptTokens() + pass.prefixTokens();
+    int virtual = prompt + prefix;
     long tokens = ids.getShape().get(1);
-    long length = past == 0 ? tokens + pass.promptTokens() : tokens;
-    long offset = past == 0 ? pass.prefixTokens() : past;
+    long length = past == 0 ? tokens + prompt : tokens;
+    long offset = past == 0 ? prefix : past;
     NDArray whole = mask;
     if (mask != null && virtual > 0) {
       Shape front = new Shape(ids.getShape().get(0), virtual);
@@ -136,6 +157,12 @@ public final class Sequence {
       return kept.get(":, {}:", offset);
     }
     return offset == 0 ? range(0, length) : range(offset, offset + length);
+  }
+
+  /** How far every key lies behind a row, int64 {@code [length, keys]}; below 0 in front of it. */
+  NDArray distances() {
+    NDArray row = offset == 0 ? range(0, length) : range(offset, offset + length);
+    return range(0, keys()).reshape(1, keys()).sub(row.reshape(length, 1));
   }
 
   /** {@code [batch, 1, 1, keys]}: 0 at tokens, a large negative number at padding; null if none. */

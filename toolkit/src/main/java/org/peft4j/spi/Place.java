@@ -4,7 +4,7 @@ package org.peft4j.spi;
  * A place in a model where hooks act: a layer, or a part of one.
  *
  * @param path dotted module path of the layer, such as {@code encoder.layer.3}
- * @param layer its number among all layers of the model that have the part, from 0
+ * @param layer its number among all layers of the model, from 0; a decoder's follow its encoder's
  * @param part what of it
  */
 public record Place(String path, int layer, Part part) {

@@ -46,6 +46,7 @@ class CountCommandTest {
         "gpt3-175b; 4; q,v; 18874368",
         "gpt3-175b; 2; q,k,v,o; 18874368",
         "gpt2; 8; c_attn; 294912",
+        "mt0-large; 8; q,v; 2359296",
       })
   void trainable_parameters_of_papers(String model, int rank, String targets, long trainable) {
     Map<String, ?> line =
@@ -73,10 +74,22 @@ class CountCommandTest {
     "gpt3-175b, 174604259328",
     "bert-base, 109482240",
     "roberta-large, 355359744",
-    "vit-base, 86567656"
+    "vit-base, 86567656",
+    "mt0-large, 1229581312",
+    "t5-xxl, 11135332352"
   })
   void sizes_of_well_known_models(String name, long parameters) {
     assertThat(Models.meta(name).parameters()).isEqualTo(parameters);
+  }
+
+  /** {@code all params} of PEFT's quickstart counts the adapter too. */
+  @Test
+  void the_share_of_the_quickstart_model() {
+    Map<String, ?> line =
+        count("count", "--model", "mt0-large", "--rank", "8", "--targets", "q,v", "--json");
+    assertThat(line.get("total")).isEqualTo(1231940608L);
+    double share = 100.0 * (Long) line.get("trainable") / (Long) line.get("total");
+    assertThat(share).isEqualTo(0.19151053100118282);
   }
 
   @Test
