@@ -54,6 +54,9 @@ CASES = {
     ),
     "gpt2_prompt": ("gpt2/lm", "AutoModelForCausalLM", prompt("CAUSAL_LM")),
     "gpt2_prefix": ("gpt2/lm", "AutoModelForCausalLM", prefix("CAUSAL_LM")),
+    "t5_prompt": ("seq2seq/t5", "AutoModelForSeq2SeqLM", prompt("SEQ_2_SEQ_LM")),
+    "t5_prefix": ("seq2seq/t5", "AutoModelForSeq2SeqLM", prefix("SEQ_2_SEQ_LM")),
+    "mt5_prefix": ("seq2seq/mt5", "AutoModelForSeq2SeqLM", prefix("SEQ_2_SEQ_LM")),
     "bert_prompt": ("hf/base/bert", "AutoModelForSequenceClassification", prompt("SEQ_CLS")),
     "bert_prefix": ("hf/base/bert", "AutoModelForSequenceClassification", prefix("SEQ_CLS")),
     "roberta_prompt": (
@@ -97,6 +100,46 @@ def train(tuned, ids, mask):
     return torch.stack(losses)
 
 
+@torch.no_grad()
+def continued(tuned, kind, rows, pad, virtual):
+    io = {}
+    for side in ("right", "left"):
+        ids, mask = padded(rows, pad, side == "left")
+        io[f"{side}.input_ids"], io[f"{side}.attention_mask"] = ids, mask
+        logits = tuned(ids, attention_mask=mask).logits
+        if logits.dim() == 3 and logits.shape[1] > ids.shape[1]:
+            logits = logits[:, virtual:]
+        io[f"{side}.logits"] = logits.contiguous()
+    if kind == "AutoModelForCausalLM":
+        row = torch.tensor(rows[:1])
+        out = tuned.generate(
+            input_ids=row,
+            attention_mask=torch.ones_like(row),
+            max_new_tokens=STEPS,
+            do_sample=False,
+        )
+        io["greedy.tokens"] = out[:, row.shape[1] :].contiguous()
+    return io
+
+
+@torch.no_grad()
+def answered(tuned, rows, pad):
+    """An encoder's texts, a decoder's beginnings, what the decoder says."""
+    io, written = {}, torch.tensor([row[:4] for row in rows])
+    for side in ("right", "left"):
+        ids, mask = padded(rows, pad, side == "left")
+        io[f"{side}.input_ids"], io[f"{side}.attention_mask"] = ids, mask
+        io[f"{side}.decoder_input_ids"] = written.clone()
+        out = tuned(input_ids=ids, attention_mask=mask, decoder_input_ids=written)
+        io[f"{side}.logits"] = out.logits.contiguous()
+    ids, mask = padded(rows, pad, False)
+    out = tuned.generate(
+        input_ids=ids, attention_mask=mask, max_new_tokens=STEPS, min_new_tokens=STEPS, do_sample=False
+    )
+    io["answers.tokens"] = out[:, 1:].contiguous()
+    return io
+
+
 def make(name):
     base, kind, config = CASES[name]
     torch.manual_seed(zlib.crc32(name.encode()))
@@ -117,26 +160,11 @@ def make(name):
     (folder / "adapter_config.json").write_text(json.dumps(written, indent=2, sort_keys=True))
     generator = torch.Generator().manual_seed(7)
     rows = [torch.randint(3, vocabulary, (n,), generator=generator).tolist() for n in LENGTHS]
-    io = {}
-    virtual = config.num_virtual_tokens
-    with torch.no_grad():
-        for side in ("right", "left"):
-            ids, mask = padded(rows, pad, side == "left")
-            io[f"{side}.input_ids"], io[f"{side}.attention_mask"] = ids, mask
-            logits = tuned(ids, attention_mask=mask).logits
-            if logits.dim() == 3 and logits.shape[1] > ids.shape[1]:
-                logits = logits[:, virtual:]
-            io[f"{side}.logits"] = logits.contiguous()
-        if kind == "AutoModelForCausalLM":
-            row = torch.tensor(rows[:1])
-            out = tuned.generate(
-                input_ids=row,
-                attention_mask=torch.ones_like(row),
-                max_new_tokens=STEPS,
-                do_sample=False,
-            )
-            io["greedy.tokens"] = out[:, row.shape[1] :].contiguous()
-    drops = getattr(model.config, "resid_pdrop", 0) > 0
+    if kind == "AutoModelForSeq2SeqLM":
+        io = answered(tuned, rows, pad)
+    else:
+        io = continued(tuned, kind, rows, pad, config.num_virtual_tokens)
+    drops = any(getattr(model.config, key, 0) > 0 for key in ("resid_pdrop", "dropout_rate"))
     projected = getattr(config, "prefix_projection", False)
     if not (config.task_type.startswith("TOKEN") or projected or drops):
         io["losses"] = train(tuned, io["right.input_ids"], io["right.attention_mask"])

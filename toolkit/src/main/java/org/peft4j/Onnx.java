@@ -47,8 +47,7 @@ public final class Onnx {
                       case "input_ids" ->
                           Input.ids(name, config.size("vocab_size"), "batch", "sequence");
                       case "decoder_input_ids" ->
-                          Input.ids(
-                              name, config.size("vocab_size"), "batch", "decoder_sequence");
+                          Input.ids(name, config.size("vocab_size"), "batch", "decoder_sequence");
                       case "token_type_ids" -> Input.ids(name, 2, "batch", "sequence");
                       case "pixel_values" -> images(name, config);
                       default -> Input.mask(name, "batch", "sequence");

@@ -64,7 +64,7 @@ public record PrefixTuning(int tokens, int projection, boolean zeros) implements
   @Override
   public void declare(Anatomy model, Declaration theta) {
     long width = width(model);
-    long all = 2L * model.layers() * width;
+    long all = 2L * Virtual.layers(model) * width;
     if (projection == 0) {
       theta.trained(KEYS_VALUES, new Shape(tokens, all), zeros ? Init.ZEROS : Init.normal(1));
       return;
@@ -109,10 +109,10 @@ public record PrefixTuning(int tokens, int projection, boolean zeros) implements
     if (model.stacks() == 1) {
       return 2L * at.layer();
     }
-    int own = at.layer() - (model.paths().size() - model.layers());
+    int own = at.layer() - Virtual.layers(model); // the encoder's layers are counted first
     return at.part() != Place.Part.SELF_ATTENTION || own < 0
         ? -1
-        : 4L * own % (2L * model.layers());
+        : 4L * own % (2L * Virtual.layers(model));
   }
 
   /** Row {@code n} for every text, {@code [batch, heads, k, size]}. */

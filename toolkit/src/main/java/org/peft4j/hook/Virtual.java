@@ -32,10 +32,17 @@ final class Virtual {
     return rows.expandDims(0).broadcast(x.getShape().get(0), one.get(0), one.get(1));
   }
 
+  /**
+   * Number of layers as Hugging Face counts: the encoder's, where there is one before a decoder.
+   */
+  static int layers(Anatomy model) {
+    return model.stacks() == 1 ? model.layers() : model.paths().size() - model.layers();
+  }
+
   /** Entries of every prompt method's file. */
   static Map<String, Object> sizes(Anatomy model, long width, int heads) {
     Map<String, Object> c = new LinkedHashMap<>();
-    c.put("num_layers", model.layers());
+    c.put("num_layers", layers(model));
     c.put("num_attention_heads", heads);
     c.put("num_transformer_submodules", model.stacks());
     c.put("token_dim", width);

@@ -55,7 +55,7 @@ class HooksTest {
   Stream<DynamicNode> every_case() throws IOException {
     try (Stream<Path> folders = Files.list(GOLDEN.resolve("hooks"))) {
       List<Path> all = folders.sorted().toList();
-      assertThat(all).as("golden adapters").hasSize(11);
+      assertThat(all).as("golden adapters").hasSize(14);
       return all.stream()
           .map(f -> DynamicTest.dynamicTest(f.getFileName().toString(), () -> check(f)));
     }
@@ -81,6 +81,9 @@ class HooksTest {
       }
       if (io.names().contains("greedy.tokens")) {
         greedy(tuned, io);
+      }
+      if (io.names().contains("answers.tokens")) {
+        answers(tuned, io);
       }
       if (io.names().contains("losses")) {
         learn(model, adapter, io);
@@ -112,15 +115,55 @@ class HooksTest {
               NDManager manager = Torch.newManager()) {
             NDArray mask = io.load(side + ".attention_mask", manager);
             NDList in = new NDList(io.load(side + ".input_ids", manager), mask);
+            if (io.names().contains(side + ".decoder_input_ids")) {
+              in.add(io.load(side + ".decoder_input_ids", manager));
+            }
             NDArray logits =
                 model.forward(new ParameterStore(manager, false), in, false).singletonOrThrow();
             NDArray difference = logits.sub(io.load(side + ".logits", manager)).abs();
-            if (difference.getShape().dimension() == 3) {
+            if (difference.getShape().dimension() == 3 && in.size() == 2) {
               difference = difference.mul(mask.toType(DataType.FLOAT32, false).expandDims(2));
             }
             return difference.max().getFloat();
           }
         });
+  }
+
+  /** What a decoder writes, had it no end token. */
+  private static void answers(Tuned tuned, TensorSource io) {
+    try (NDManager manager = Torch.newManager()) {
+      NDArray ids = io.load("right.input_ids", manager);
+      NDArray mask = io.load("right.attention_mask", manager);
+      long[] expected =
+          io.load("answers.tokens", manager).toType(DataType.INT64, false).toLongArray();
+      int rows = (int) ids.getShape().get(0);
+      int steps = expected.length / rows;
+      long[][] sources = new long[rows][];
+      for (int r = 0; r < rows; r++) {
+        int length = (int) Arrays.stream(mask.get(r).toLongArray()).sum();
+        sources[r] = Arrays.copyOf(ids.get(r).toLongArray(), length);
+      }
+      try (Decoding decoding = Decoding.answering(tuned, sources, 0, 0)) {
+        float[][] scores = decoding.begin();
+        for (int step = 0; step < steps; step++) {
+          long[][] next = new long[rows][1];
+          for (int r = 0; r < rows; r++) {
+            scores[r][1] = Float.NEGATIVE_INFINITY;
+            next[r][0] = best(scores[r]);
+            assertThat(next[r][0]).as("row %d, token %d", r, step).isEqualTo(expected[r * steps + step]);
+          }
+          scores = step + 1 < steps ? decoding.read(next) : scores;
+        }
+      }
+    }
+  }
+
+  private static int best(float[] scores) {
+    int best = 0;
+    for (int t = 1; t < scores.length; t++) {
+      best = scores[t] > scores[best] ? t : best;
+    }
+    return best;
   }
 
   private static void learn(Pretrained model, Path adapter, TensorSource io) {
@@ -214,12 +257,8 @@ class HooksTest {
       for (int step = 0; step < steps; step++) {
         long[][] next = new long[prompts.length][1];
         for (int r = 0; r < prompts.length; r++) {
-          int best = 0;
-          for (int t = 1; t < scores[r].length; t++) {
-            best = scores[r][t] > scores[r][best] ? t : best;
-          }
-          next[r][0] = best;
-          out[r][step] = best;
+          next[r][0] = best(scores[r]);
+          out[r][step] = next[r][0];
         }
         if (step + 1 < steps) {
           scores = decoding.read(next);
