@@ -34,6 +34,9 @@ final class AdapterConfig {
 
   private static final String LAYERS = "layers_to_transform";
 
+  /** Methods whose files say whether the base keeps its weights as {@code [in, out]}. */
+  private static final Set<String> TRANSPOSABLE = Set.of("LORA", "ADALORA", "VERA", "IA3");
+
   private AdapterConfig() {}
 
   /**
@@ -46,12 +49,18 @@ final class AdapterConfig {
 
   record Read(Reparam reparam, Placement placement) {}
 
-  static void write(Path file, Adapter adapter, Reparam finished, List<Site> all, About about)
+  static void write(
+      Path file, Adapter adapter, Reparam finished, Blueprint blueprint, About about)
       throws IOException {
     Map<String, @Nullable Object> c = new LinkedHashMap<>();
     c.put("auto_mapping", null);
     c.put("base_model_name_or_path", about.base());
+    List<Site> all = blueprint.sites();
     Hook hook = adapter.hook();
+    if (TRANSPOSABLE.contains(adapter.reparam.peftType())
+        && adapter.adapted().stream().anyMatch(a -> blueprint.isTransposed(a.site()))) {
+      c.put("fan_in_fan_out", true);
+    }
     if (hook == null) {
       if (adapter.reparam.namesBias() || adapter.placement.bias() != Placement.Bias.NONE) {
         c.put("bias", bias(adapter));

@@ -68,7 +68,7 @@ final class AdapterFiles {
             }
             keys(adapter, finished, views).forEach((key, slot) -> tensors.put(key, slot.value()));
             Safetensors.write(dir.resolve(TENSORS), tensors, Map.of("format", "pt"));
-            AdapterConfig.write(dir.resolve(CONFIG), adapter, finished, model.sites(), about);
+            AdapterConfig.write(dir.resolve(CONFIG), adapter, finished, model.blueprint(), about);
             ModelCard.write(dir.resolve("README.md"), adapter, model, about);
             return dir;
           });

@@ -103,6 +103,11 @@ public final class Blueprint {
         .orElse(anatomy);
   }
 
+  /** Whether the base's files keep this site's weight as {@code [in, out]}, as GPT-2's do. */
+  boolean isTransposed(Site site) {
+    return base instanceof Pretrained p && p.isStoredTransposed(site.path());
+  }
+
   /** The tensors that belong to no site, or to all. */
   Declaration shared(Reparam reparam, Placement placement, List<Site> matched) {
     Declaration theta = new Declaration();

@@ -158,6 +158,11 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
     return facts;
   }
 
+  /** Whether files of this architecture keep the matrix of this module as {@code [in, out]}. */
+  public boolean isStoredTransposed(String module) {
+    return facts.architecture() != null && facts.architecture().transposed(module + ".weight");
+  }
+
   /** The blocks that compute. */
   public Block network() {
     return network;

@@ -176,6 +176,7 @@ class Gpt2Test {
       assertThat(file.info(site + "lora_B.weight").shape().getShape()).containsExactly(72, 2);
     }
     assertThat(config(folder).get("target_modules")).isEqualTo(List.of("c_attn"));
+    assertThat(config(folder).get("fan_in_fan_out")).isEqualTo(true);
   }
 
   @Test

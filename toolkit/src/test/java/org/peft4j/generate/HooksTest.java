@@ -150,7 +150,9 @@ class HooksTest {
           for (int r = 0; r < rows; r++) {
             scores[r][1] = Float.NEGATIVE_INFINITY;
             next[r][0] = best(scores[r]);
-            assertThat(next[r][0]).as("row %d, token %d", r, step).isEqualTo(expected[r * steps + step]);
+            assertThat(next[r][0])
+                .as("row %d, token %d", r, step)
+                .isEqualTo(expected[r * steps + step]);
           }
           scores = step + 1 < steps ? decoding.read(next) : scores;
         }
