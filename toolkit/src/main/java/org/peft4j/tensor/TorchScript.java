@@ -52,7 +52,8 @@ final class TorchScript {
           CacheWrite.SCRIPT,
           AdamWStep.SCRIPT,
           RootMeanSquare.SCRIPT,
-          CrossEntropy.SCRIPT
+          CrossEntropy.SCRIPT,
+          Bf16.LINEAR_SCRIPT
         }) {
       String name = method.substring(method.indexOf("def ") + 4, method.indexOf('('));
       METHODS.put(name.strip(), method);

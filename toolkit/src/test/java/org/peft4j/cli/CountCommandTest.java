@@ -102,6 +102,7 @@ class CountCommandTest {
   @ParameterizedTest
   @CsvSource({
     "llama-7b, prompt_tuning, num_virtual_tokens=5, 20480",
+    "t5-xxl, prompt_tuning, num_virtual_tokens=5, 20480", // of arXiv 2104.08691
     // keys and values of 4 tokens in 32 layers, 8 key heads of 128
     "llama3-8b, prefix_tuning, num_virtual_tokens=4, 262144",
     // 24 layers of 1024 to 64 and back, with biases
@@ -111,6 +112,34 @@ class CountCommandTest {
     Map<String, ?> line =
         count("count", "--model", model, "--method", method, "--set", option, "--json");
     assertThat(line.get("trainable")).isEqualTo(trainable);
+  }
+
+  /** 57.0, 28.0, 28.0 and 57.4, 25.2, 31.5 M in the tables of SBoRA (arXiv 2407.05413). */
+  @ParameterizedTest
+  @CsvSource({
+    "llama-7b, dora, 56975360",
+    "llama-7b, sbora_fa, 28049408",
+    "llama-7b, sbora_fb, 28049408",
+    "llama3-8b, dora, 57409536",
+    "llama3-8b, sbora_fa, 25165824",
+    "llama3-8b, sbora_fb, 31457280"
+  })
+  void methods_at_rank_32(String model, String method, long trainable) {
+    String targets = "q,k,v,up,down";
+    Map<String, ?> line =
+        count(
+            "count", "--model", model, "--method", method, "--rank", "32", "--targets", targets,
+            "--json");
+    assertThat(line.get("trainable")).isEqualTo(trainable);
+  }
+
+  @Test
+  void mora_has_a_square_matrix_of_loras_budget() {
+    Map<String, ?> line =
+        count(
+            "count", "--model", "llama-7b", "--method", "mora", "--rank", "8", "--targets", "q",
+            "--json");
+    assertThat(line.get("trainable")).isEqualTo(32L * 256 * 256); // 65,536 per 4096 x 4096
   }
 
   @Test
