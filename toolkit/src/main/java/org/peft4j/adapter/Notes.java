@@ -27,4 +27,27 @@ final class Notes {
     }
     return out;
   }
+
+  /** One adapter in a line: {@code default: lora, rank 8; 12 sites, 73,728 parameters}. */
+  static String line(Adapter a, String state) {
+    long atSites = a.adapted().stream().mapToLong(AdapterBuilder::trainable).sum();
+    long shared =
+        a.shared.values().stream()
+            .filter(Tensor::trained)
+            .mapToLong(t -> t.entry().shape().size())
+            .sum();
+    long whole = a.trainable() - atSites - shared;
+    return String.format(
+        Locale.ROOT,
+        "%s%s: %s, %s; %s%,d parameters%s",
+        a.name,
+        state,
+        a.reparam.name(),
+        a.reparam.summary(),
+        a.hook() == null ? String.format(Locale.ROOT, "%,d sites, ", a.adapted().size()) : "",
+        atSites + shared,
+        whole == 0
+            ? ""
+            : String.format(Locale.ROOT, " + %s %,d", Blueprint.wholeNames(a.placement), whole));
+  }
 }

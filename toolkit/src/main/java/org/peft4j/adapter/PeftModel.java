@@ -206,6 +206,33 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     return this;
   }
 
+  /**
+   * Makes a plain LoRA of what the active adapters do to the weights, by SVD, and makes it the
+   * active one: for runtimes that know LoRA alone.
+   *
+   * @param name of the new adapter
+   * @param rank the most directions to keep per site
+   * @return what was kept, site by site
+   */
+  public final Conversion.Report convertToLora(String name, int rank) {
+    return convertToLora(name, rank, 1);
+  }
+
+  /**
+   * Like {@link #convertToLora(String, int)}, with only as many directions per site as hold {@code
+   * energy} of the squares of all.
+   */
+  public final Conversion.Report convertToLora(String name, int rank, double energy) {
+    requireNotMerged("convert adapters");
+    if (adapters.containsKey(name)) {
+      throw new IllegalArgumentException(
+          "adapter '" + name + "' exists\nfix: delete it first, or choose another name");
+    }
+    Conversion.Made made = new Conversion(this, active, rank, energy).build(name);
+    put(made.adapter());
+    return made.report();
+  }
+
   final Adapter adapter(String name) {
     Adapter a = adapters.get(name);
     if (a == null) {
@@ -481,19 +508,10 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   public String toString() {
     StringBuilder s = new StringBuilder();
     for (Adapter a : adapters.values()) {
-      long sitesOf = a.adapted().size();
       boolean acts = active.adapters().contains(a);
-      s.append(
-          String.format(
-              Locale.ROOT,
-              "%s%s: %s, %s; %s%,d parameters%s%n",
-              a.name,
-              acts ? (active.isMerged() ? " (merged)" : enabled ? "" : " (off)") : " (inactive)",
-              a.reparam.name(),
-              a.reparam.summary(),
-              a.hook() == null ? String.format(Locale.ROOT, "%,d sites, ", sitesOf) : "",
-              a.adapted().stream().mapToLong(AdapterBuilder::trainable).sum() + sharedTrainable(a),
-              wholeModules(a)));
+      String state =
+          acts ? (active.isMerged() ? " (merged)" : enabled ? "" : " (off)") : " (inactive)";
+      s.append(String.format("%s%n", Notes.line(a, state)));
     }
     return s.append(trainableSummary()).toString();
   }
@@ -502,25 +520,6 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   public final Description describe() {
     String name = base instanceof Pretrained p ? p + "\n" : "";
     return Description.of(base, name + this, Notes.of(adapters.values()));
-  }
-
-  private static long sharedTrainable(Adapter a) {
-    return a.shared.values().stream()
-        .filter(Tensor::trained)
-        .mapToLong(t -> t.entry().shape().size())
-        .sum();
-  }
-
-  private static String wholeModules(Adapter a) {
-    long whole =
-        a.trainable()
-            - a.adapted().stream().mapToLong(AdapterBuilder::trainable).sum()
-            - sharedTrainable(a);
-    if (whole == 0) {
-      return "";
-    }
-    String names = Blueprint.wholeNames(a.placement);
-    return String.format(Locale.ROOT, " + %s %,d", names, whole);
   }
 
   // ---- DJL's block contract
