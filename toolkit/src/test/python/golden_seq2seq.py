@@ -211,6 +211,9 @@ def adapt(name):
     model = get_peft_model(base, config).eval()
     adapters.perturb(model)
     adapters.save(model, folder)
+    config = json.loads((folder / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = name
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     sources, targets = rows()
     decoder, _ = padded([[START] + t[:-1] for t in targets], False)
     io = {}
