@@ -49,8 +49,7 @@ final class AdapterConfig {
 
   record Read(Reparam reparam, Placement placement) {}
 
-  static void write(
-      Path file, Adapter adapter, Reparam finished, Blueprint blueprint, About about)
+  static void write(Path file, Adapter adapter, Reparam finished, Blueprint blueprint, About about)
       throws IOException {
     Map<String, @Nullable Object> c = new LinkedHashMap<>();
     c.put("auto_mapping", null);

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.reparam.Full;
 import org.peft4j.reparam.Lora;
 import org.peft4j.reparam.LoraInit;
 import org.peft4j.spi.Frozen;
@@ -92,7 +93,18 @@ public final class Conversion {
   /** The new adapter, and what it kept. */
   record Made(Adapter adapter, Report report) {}
 
-  private record Factors(float[] a, float[] b, Kept kept) {}
+  /** B A at one site: a {@code [rank, in]}, b {@code [out, rank]}. */
+  private static final class Factors {
+    final float[] a;
+    final float[] b;
+    final Kept kept;
+
+    Factors(float[] a, float[] b, Kept kept) {
+      this.a = a;
+      this.b = b;
+      this.kept = kept;
+    }
+  }
 
   Made build(String name) {
     return Torch.inference(
@@ -103,7 +115,7 @@ public final class Conversion {
                 new AdapterPass(
                     new ParameterStore(temporary, false), false, active, Seed.of(0), temporary);
             for (Site site : model.sites()) {
-              if (!active.at(site.frozen()).isEmpty()) {
+              if (!active.at(site.frozen()).isEmpty() && whole(site) == null) {
                 try (Scope scope = Scope.open()) {
                   factors.put(site, factors(site, pass));
                 }
@@ -112,6 +124,17 @@ public final class Conversion {
           }
           return made(name, factors);
         });
+  }
+
+  /** What trains this site as a part of a whole module, such as a new head; it is taken over. */
+  private @Nullable Attachment whole(Site site) {
+    for (Adapter a : active.adapters()) {
+      Attachment at = a.attachments.get(site);
+      if (at != null && at.reparam() instanceof Full && !(a.reparam instanceof Full)) {
+        return at;
+      }
+    }
+    return null;
   }
 
   private Factors factors(Site site, AdapterPass pass) {
@@ -183,18 +206,36 @@ public final class Conversion {
     Lora lora = new Lora(most, most, 0, false, false, LoraInit.KAIMING, ranks, alphas);
     List<String> targets =
         factors.keySet().stream().map(s -> "regex:" + Pattern.quote(s.path())).toList();
+    List<String> modules =
+        active.adapters().stream()
+            .flatMap(a -> a.placement.modulesToSave().stream())
+            .distinct()
+            .toList();
+    Placement placement = Placement.DEFAULT.withTargets(targets).withModulesToSave(modules);
     Adapter adapter =
         new AdapterBuilder(model.blueprint(), model.manager())
-            .build(
-                name,
-                lora,
-                Placement.DEFAULT.withTargets(targets),
-                List.copyOf(factors.keySet()),
-                0);
-    adapter.attachments.forEach((site, a) -> set(a, Objects.requireNonNull(factors.get(site))));
+            .build(name, lora, placement, List.copyOf(factors.keySet()), 0);
+    adapter.attachments.forEach(
+        (site, a) -> {
+          Factors f = factors.get(site);
+          if (f == null) {
+            copy(Objects.requireNonNull(whole(site)), a);
+          } else {
+            set(a, f);
+          }
+        });
     List<Kept> kept = new ArrayList<>();
     factors.values().forEach(f -> kept.add(f.kept));
     return new Made(adapter, new Report(kept));
+  }
+
+  private static void copy(Attachment from, Attachment to) {
+    to.tensors()
+        .forEach(
+            (n, t) ->
+                Buffers.copy(
+                    Objects.requireNonNull(from.tensors().get(n)).parameter().getArray(),
+                    t.parameter().getArray()));
   }
 
   private static void set(Attachment a, Factors factors) {
@@ -202,8 +243,7 @@ public final class Conversion {
     int i = 0;
     for (Tensor t : a.tensors().values()) { // A, then B
       NDArray target = t.parameter().getArray();
-      try (NDArray value =
-          Buffers.create(target.getManager(), values[i++], target.getShape())) {
+      try (NDArray value = Buffers.create(target.getManager(), values[i++], target.getShape())) {
         Buffers.copy(value, target);
       }
     }

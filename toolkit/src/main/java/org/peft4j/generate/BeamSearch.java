@@ -46,7 +46,7 @@ final class BeamSearch {
         int first = step == 0 ? t : t * n; // the prompt has been read once for all beams
         h.extend(scores, first, step == 0 ? 1 : n);
         for (int b = 0; b < n; b++) {
-          from[t * n + b] = first + h.origins[b];
+          from[t * n + b] = (long) first + h.origins[b];
           next[t * n + b][0] = h.last(b);
         }
       }

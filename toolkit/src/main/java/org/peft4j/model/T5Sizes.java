@@ -1,5 +1,7 @@
 package org.peft4j.model;
 
+import org.peft4j.tensor.ActivationFunction;
+
 /**
  * What all layers of a T5 have in common.
  *

@@ -52,8 +52,7 @@ final class TorchScript {
           CacheWrite.SCRIPT,
           AdamWStep.SCRIPT,
           RootMeanSquare.SCRIPT,
-          CrossEntropy.SCRIPT,
-          Bf16.LINEAR_SCRIPT
+          CrossEntropy.SCRIPT
         }) {
       String name = method.substring(method.indexOf("def ") + 4, method.indexOf('('));
       METHODS.put(name.strip(), method);

@@ -128,7 +128,15 @@ class CountCommandTest {
     String targets = "q,k,v,up,down";
     Map<String, ?> line =
         count(
-            "count", "--model", model, "--method", method, "--rank", "32", "--targets", targets,
+            "count",
+            "--model",
+            model,
+            "--method",
+            method,
+            "--rank",
+            "32",
+            "--targets",
+            targets,
             "--json");
     assertThat(line.get("trainable")).isEqualTo(trainable);
   }
@@ -137,7 +145,15 @@ class CountCommandTest {
   void mora_has_a_square_matrix_of_loras_budget() {
     Map<String, ?> line =
         count(
-            "count", "--model", "llama-7b", "--method", "mora", "--rank", "8", "--targets", "q",
+            "count",
+            "--model",
+            "llama-7b",
+            "--method",
+            "mora",
+            "--rank",
+            "8",
+            "--targets",
+            "q",
             "--json");
     assertThat(line.get("trainable")).isEqualTo(32L * 256 * 256); // 65,536 per 4096 x 4096
   }

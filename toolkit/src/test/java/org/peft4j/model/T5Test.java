@@ -25,8 +25,8 @@ import org.peft4j.adapter.Blueprint;
 import org.peft4j.format.Safetensors;
 import org.peft4j.format.TensorSource;
 import org.peft4j.onnx.OnnxSession;
+import org.peft4j.reparam.Lora;
 import org.peft4j.reparam.LoraInit;
-import org.peft4j.reparam.Reparams;
 import org.peft4j.spi.Placement;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Torch;
@@ -63,13 +63,13 @@ class T5Test {
     assertThat(actual.sub(expected).abs().max().getFloat()).as(what).isLessThan(CLOSE);
   }
 
-  private static void checkBothSides(Block model, String inputs, String outputs, String name) {
+  private static void checkBothSides(Block model, String inputs, String folder, String array) {
     try (TensorSource in = io(inputs);
-        TensorSource out = io(outputs);
+        TensorSource out = io(folder);
         Scope scope = Scope.open();
         NDManager manager = Torch.newManager()) {
       for (String side : List.of("right", "left")) {
-        NDArray expected = out.load(side + "." + name, manager);
+        NDArray expected = out.load(side + "." + array, manager);
         NDArray actual = run(model, in, side, manager);
         if (!in.names().contains("decoder_input_ids")) { // states at padding differ freely
           NDArray mask = in.load(side + ".attention_mask", manager);
@@ -143,7 +143,7 @@ class T5Test {
   private static int sites(Pretrained model, String... targets) {
     Placement placement = Placement.DEFAULT.withTargets(List.of(targets));
     return new Blueprint(model, model.usualTargets(), List.of())
-        .count(Reparams.byName("lora").standard(), placement)
+        .count(new Lora(), placement)
         .sites();
   }
 
