@@ -37,6 +37,8 @@ final class AdapterConfig {
   /** Methods whose files say whether the base keeps its weights as {@code [in, out]}. */
   private static final Set<String> TRANSPOSABLE = Set.of("LORA", "ADALORA", "VERA", "IA3");
 
+  private static final String FEED_FORWARD = "feedforward_modules";
+
   private AdapterConfig() {}
 
   /**
@@ -82,6 +84,10 @@ final class AdapterConfig {
     c.put("revision", null);
     c.put("task_type", about.taskType());
     finished.toConfig().forEach((k, v) -> c.put(k, v == Entries.NULL ? null : widen(v)));
+    if (c.get(FEED_FORWARD) instanceof List<?> some
+        && c.get("target_modules") instanceof List<?> t) {
+      c.put(FEED_FORWARD, t.stream().filter(n -> ends(n, some)).toList());
+    }
     // sorted as Hugging Face does it, but for patterns, in which the first match wins
     AtomicFiles.writeString(file, Json.formatUnsorted(new TreeMap<>(c)));
   }
@@ -91,6 +97,11 @@ final class AdapterConfig {
     String type = adapter.reparam.peftType();
     boolean others = adapter.placement.bias() == Placement.Bias.LORA_ONLY && !type.endsWith("LORA");
     return others ? type.toLowerCase(Locale.ROOT) + "_only" : adapter.placement.bias().text();
+  }
+
+  /** Hugging Face wants these among the targets, word for word. */
+  private static boolean ends(@Nullable Object name, List<?> ends) {
+    return ends.stream().anyMatch(e -> String.valueOf(name).endsWith(String.valueOf(e)));
   }
 
   private static Object widen(Object v) {
