@@ -8,6 +8,7 @@ import org.peft4j.data.Conversations;
 import org.peft4j.data.Examples;
 import org.peft4j.generate.Generator;
 import org.peft4j.model.Config;
+import org.peft4j.model.Dtype;
 import org.peft4j.model.Loader;
 import org.peft4j.model.Pretrained;
 import org.peft4j.model.Task;
@@ -29,8 +30,19 @@ public final class Models {
    *     MB), a Hugging Face directory, or a GGUF file
    */
   public static Pretrained load(String nameOrPath) {
+    return load(nameOrPath, Dtype.F32);
+  }
+
+  /**
+   * Loads a model.
+   *
+   * @param dtype what its matrices are kept as in memory: {@link Dtype#F32}, or {@link Dtype#BF16}
+   *     at half the size, which every use decodes; norms, biases, adapters and what is computed
+   *     stay float32
+   */
+  public static Pretrained load(String nameOrPath, Dtype dtype) {
     if (Loader.names().contains(nameOrPath)) {
-      return Loader.named(nameOrPath);
+      return Loader.named(nameOrPath, dtype);
     }
     Path path = Path.of(nameOrPath);
     if (!Files.exists(path)) {
@@ -42,12 +54,17 @@ public final class Models {
               + "\nfound: nothing at "
               + path.toAbsolutePath());
     }
-    return load(path);
+    return load(path, dtype);
   }
 
   /** Loads a Hugging Face directory or a GGUF file. */
   public static Pretrained load(Path path) {
     return Loader.path(path);
+  }
+
+  /** Like {@link #load(String, Dtype)}. */
+  public static Pretrained load(Path path, Dtype dtype) {
+    return Loader.path(path, dtype);
   }
 
   /**

@@ -5,6 +5,7 @@ import org.jspecify.annotations.Nullable;
 import org.peft4j.Models;
 import org.peft4j.Peft;
 import org.peft4j.Tuned;
+import org.peft4j.model.Dtype;
 import org.peft4j.model.Pretrained;
 import picocli.CommandLine.Option;
 
@@ -23,9 +24,18 @@ final class ModelOptions {
       description = "An adapter in Hugging Face PEFT's format.")
   @Nullable Path adapter;
 
+  @Option(
+      names = "--keep-as",
+      defaultValue = "f32",
+      paramLabel = "TYPE",
+      description =
+          "What weights are kept as in memory: f32, or bf16 at half the size; default"
+              + " ${DEFAULT-VALUE}.")
+  private Dtype keepAs = Dtype.F32;
+
   /** The model alone. */
   Pretrained load() {
-    return Models.load(model);
+    return Models.load(model, keepAs);
   }
 
   /** The adapted model; an error without {@code --adapter}. */

@@ -165,6 +165,7 @@ final class DescribedBuilder {
       case FLOAT32 -> "f32";
       case FLOAT64 -> "f64";
       case FLOAT16 -> "f16";
+      case BFLOAT16 -> "bf16";
       default -> type.name().toLowerCase(Locale.ROOT);
     };
   }

@@ -3,8 +3,9 @@ package org.peft4j.model;
 import java.util.Locale;
 
 /**
- * What weights are stored as. A directory takes the first three; a GGUF file takes all, the last
- * two for matrices only, in blocks of 32 numbers with one scale.
+ * What weights are stored as. In memory they are the first or the third. A directory takes the
+ * first three; a GGUF file takes all, the last two for matrices only, in blocks of 32 numbers with
+ * one scale.
  */
 public enum Dtype {
   F32("float32", 0),

@@ -14,7 +14,7 @@ import org.peft4j.tensor.Torch;
 final class GgufLoader {
   private GgufLoader() {}
 
-  static Pretrained load(Path path) {
+  static Pretrained load(Path path, Dtype dtype) {
     try (GgufFile file = Gguf.open(path)) {
       String name = path.getFileName().toString().replaceFirst("(?i)\\.gguf$", "");
       GgufLayout layout =
@@ -28,7 +28,11 @@ final class GgufLoader {
       int heads = config.size("num_attention_heads", "n_head");
       int groups = config.sizeOr(heads, "num_key_value_heads");
       return Loader.build(
-          name, config, new GgufTensors(file, layout, heads, groups), GgufTokenizer.read(file));
+          name,
+          config,
+          new GgufTensors(file, layout, heads, groups),
+          GgufTokenizer.read(file),
+          dtype);
     } catch (IOException e) {
       throw new UncheckedIOException(path + ": cannot be read: " + e.getMessage(), e);
     }

@@ -57,7 +57,7 @@ final class GgufSaver {
     if (model.hasTokenizer()) {
       keys.putAll(GgufKeys.of(model.tokenizer().ggml(), config));
     }
-    Map<String, NDArray> tensors = model.tensors();
+    Map<String, NDArray> tensors = model.stored();
     List<String> unknown = tensors.keySet().stream().filter(n -> layout.gguf(n) == null).toList();
     if (!unknown.isEmpty()) {
       throw new IllegalArgumentException(
@@ -78,15 +78,18 @@ final class GgufSaver {
     Gguf.write(file, keys, entries);
   }
 
-  private Gguf.Entry entry(String hf, NDArray array, boolean tied) {
+  private Gguf.Entry entry(String hf, NDArray kept, boolean tied) {
     String name = String.valueOf(layout.gguf(hf));
-    Shape shape = array.getShape();
+    Shape shape = kept.getShape();
     int parts = layout.permutedHeads(hf, heads, groups);
     return new Gguf.Entry(
         name,
         type(name, shape, tied).name(),
         shape,
-        () -> parts > 0 ? GgufTensors.rows(array, parts, true) : array);
+        () -> {
+          NDArray array = Pretrained.dense(kept);
+          return parts > 0 ? GgufTensors.rows(array, parts, true) : array;
+        });
   }
 
   /**

@@ -25,25 +25,37 @@ public final class Loader {
 
   private Loader() {}
 
+  /** {@link #path(Path, Dtype)} in float32. */
+  public static Pretrained path(Path path) {
+    return path(path, Dtype.F32);
+  }
+
   /**
    * Loads a Hugging Face directory, a GGUF file, or a folder without {@code config.json} that holds
    * one GGUF file.
+   *
+   * @param dtype what matrices are kept as in memory: {@link Dtype#F32} or {@link Dtype#BF16}
    */
-  public static Pretrained path(Path path) {
+  public static Pretrained path(Path path, Dtype dtype) {
     if (Gguf.is(path)) {
-      return GgufLoader.load(path);
+      return GgufLoader.load(path, dtype);
     }
     if (Files.isDirectory(path) && !Files.exists(path.resolve("config.json"))) {
       try (Stream<Path> files = Files.list(path)) {
         List<Path> found = files.filter(Gguf::is).toList();
         if (found.size() == 1) {
-          return GgufLoader.load(found.get(0));
+          return GgufLoader.load(found.get(0), dtype);
         }
       } catch (IOException e) {
         throw new UncheckedIOException(path + ": cannot be read: " + e.getMessage(), e);
       }
     }
-    return directory(path);
+    return directory(path, dtype);
+  }
+
+  /** {@link #directory(Path, Dtype)} in float32. */
+  public static Pretrained directory(Path dir) {
+    return directory(dir, Dtype.F32);
   }
 
   /**
@@ -52,7 +64,7 @@ public final class Loader {
    *
    * @throws IllegalArgumentException that names the file and what is wrong with it
    */
-  public static Pretrained directory(Path dir) {
+  public static Pretrained directory(Path dir, Dtype dtype) {
     Path configFile = dir.resolve("config.json");
     if (!Files.isDirectory(dir) || !Files.exists(configFile)) {
       throw new IllegalArgumentException(
@@ -72,7 +84,7 @@ public final class Loader {
       Integer longest = SentencePooling.maxLength(dir);
       tokenizer = tokenizer == null || longest == null ? tokenizer : tokenizer.maxLength(longest);
       try (TensorSource weights = TensorSource.open(dir)) {
-        return build(dir.getFileName().toString(), config, weights, tokenizer);
+        return build(dir.getFileName().toString(), config, weights, tokenizer, dtype);
       }
     } catch (IOException e) {
       throw new UncheckedIOException(dir + ": cannot be read: " + e.getMessage(), e);
@@ -119,25 +131,34 @@ public final class Loader {
     return List.of(MiniLm.NAME);
   }
 
-  /** Loads a model by one of {@link #names}. */
+  /** {@link #named(String, Dtype)} in float32. */
   public static Pretrained named(String name) {
+    return named(name, Dtype.F32);
+  }
+
+  /** Loads a model by one of {@link #names}. */
+  public static Pretrained named(String name, Dtype dtype) {
     if (!name.equals(MiniLm.NAME)) {
       throw new IllegalArgumentException("no model '" + name + "'\nexpected: one of " + names());
     }
-    return MiniLm.load();
+    return MiniLm.load(dtype);
   }
 
   /**
    * Builds the blocks that {@code config} describes and gives them the weights of {@code source}.
    */
   static Pretrained build(
-      String name, Config config, TensorSource source, @Nullable Tokenizer tokenizer) {
+      String name, Config config, TensorSource source, @Nullable Tokenizer tokenizer, Dtype dtype) {
+    if (dtype != Dtype.F32 && dtype != Dtype.BF16) {
+      throw new IllegalArgumentException(
+          name + ": dtype in memory\nexpected: f32 or bf16\nfound: " + dtype);
+    }
     Architecture architecture = Architectures.of(config);
     Plan plan = plan(config);
     Network network = network(config, architecture, plan, source);
     Arena memory = new Arena();
     try {
-      Weights.load(network, source, architecture, memory.manager());
+      Weights.load(network, source, architecture, memory.manager(), dtype);
     } catch (RuntimeException e) {
       memory.manager().close();
       throw e;
@@ -211,8 +232,8 @@ public final class Loader {
         config.source()
             + ": architectures\n"
             + "expected: a name that ends in Model, ForSequenceClassification,"
-            + " ForImageClassification, ForTokenClassification, ForQuestionAnswering, ForCausalLM or"
-            + " ForConditionalGeneration\n"
+            + " ForImageClassification, ForTokenClassification, ForQuestionAnswering, ForCausalLM"
+            + " or ForConditionalGeneration\n"
             + "found: "
             + kind);
   }

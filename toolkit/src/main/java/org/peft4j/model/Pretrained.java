@@ -23,6 +23,7 @@ import org.peft4j.format.Gguf;
 import org.peft4j.spi.Checks;
 import org.peft4j.spi.Paths;
 import org.peft4j.tensor.Arena;
+import org.peft4j.tensor.Bfloat16;
 import org.peft4j.tensor.Seed;
 import org.peft4j.text.Tokenizer;
 
@@ -244,6 +245,10 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
    */
   public Pretrained resizeEmbeddings(int tokens) {
     Network ours = ours("be resized");
+    if (Bfloat16.is(ours.body().embeddings().parameters().get(0).getArray())) {
+      throw new IllegalStateException(
+          "'" + name() + "' is in bfloat16\nfix: load it in float32 to resize it");
+    }
     int known = hasTokenizer() ? tokenizer().vocabularySize() : 1;
     if (tokens < known) {
       throw new IllegalArgumentException(
@@ -342,8 +347,9 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
       throw new IllegalStateException(
           "'"
               + name()
-              + "' does not embed texts\nfix: say how it pools, such as pooled(Pooling.CLS), or use an"
-              + " embedding model such as Models.load(\"minilm\")");
+              + "' does not embed texts\n"
+              + "fix: say how it pools, such as pooled(Pooling.CLS), or use an embedding model such"
+              + " as Models.load(\"minilm\")");
     }
     return TextOutputs.of(this, tokenizer().encodeAll(texts), tokenizer().padId(), 64, done);
   }
@@ -410,11 +416,26 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
     return Description.of(this, toString(), Map.of());
   }
 
-  /** Every tensor by its path in the tree of blocks. */
+  /**
+   * Every tensor by its path in the tree of blocks. Of a model in bfloat16 these are decoded
+   * copies, which the open {@link org.peft4j.tensor.Scope} owns.
+   */
   public Map<String, NDArray> tensors() {
+    Map<String, NDArray> out = stored();
+    out.replaceAll((name, array) -> dense(array));
+    return out;
+  }
+
+  /** Every tensor as it is kept. */
+  Map<String, NDArray> stored() {
     Map<String, NDArray> out = new LinkedHashMap<>();
     Paths.parameters(this).forEach((n, p) -> out.put(n, p.getArray()));
     return out;
+  }
+
+  /** A tensor's numbers in a type that can be computed with. */
+  static NDArray dense(NDArray stored) {
+    return Bfloat16.is(stored) ? Bfloat16.decode(stored) : stored;
   }
 
   @Override

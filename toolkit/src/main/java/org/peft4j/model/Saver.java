@@ -14,6 +14,7 @@ import org.peft4j.format.AtomicFiles;
 import org.peft4j.format.Gguf;
 import org.peft4j.format.Json;
 import org.peft4j.format.Safetensors;
+import org.peft4j.tensor.Bfloat16;
 import org.peft4j.text.ChatSource;
 import org.peft4j.text.GgmlVocabulary;
 import org.peft4j.text.Tokenizer;
@@ -36,7 +37,7 @@ final class Saver {
           dir + ": dtype\nexpected: one of [f32, f16, bf16] for a directory\nfound: " + dtype);
     }
     Map<String, @Nullable Object> config = new LinkedHashMap<>(Loader.configToWrite(model));
-    Map<String, NDArray> tensors = model.tensors();
+    Map<String, NDArray> tensors = model.stored();
     Architecture architecture = Architectures.of(new Config(model.name(), config));
     if (Loader.tied(new Config(model.name(), config), architecture)
         && tensors.containsKey("lm_head.weight")) {
@@ -69,11 +70,17 @@ final class Saver {
       Architecture architecture, String path, NDArray array, @Nullable Dtype dtype) {
     boolean transposed = architecture.transposed(path);
     Safetensors.Entry own = Safetensors.Entry.of(path, array);
+    boolean numbers = array.getDataType() == DataType.FLOAT32 || Bfloat16.is(array);
+    String type = dtype != null && numbers ? dtype.name() : own.dtype();
+    boolean asIs = dtype == null && !transposed;
     return new Safetensors.Entry(
         architecture.fileName(path),
-        dtype == null || array.getDataType() != DataType.FLOAT32 ? own.dtype() : dtype.name(),
+        type,
         transposed ? Weights.transposed(array.getShape()) : array.getShape(),
-        () -> transposed ? Weights.transposed(array) : array);
+        () -> {
+          NDArray value = asIs ? array : Pretrained.dense(array);
+          return transposed ? Weights.transposed(value) : value;
+        });
   }
 
   /** transformers loads weights as what config.json says they are. */

@@ -7,12 +7,18 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.peft4j.format.TensorSource;
+import org.peft4j.spi.Dense;
+import org.peft4j.spi.Kind;
 import org.peft4j.spi.Paths;
+import org.peft4j.spi.Slotted;
+import org.peft4j.tensor.Bfloat16;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Seed;
 
@@ -23,11 +29,13 @@ final class Weights {
   /**
    * Loads every parameter of {@code network} from {@code source}, one tensor at a time.
    *
+   * @param dtype what matrices are kept as, {@link Dtype#F32} or {@link Dtype#BF16}; norms and
+   *     biases are float32
    * @return names in the file that no parameter took
    * @throws IllegalArgumentException that lists every missing and every misshapen tensor
    */
   static Set<String> load(
-      Block network, TensorSource source, Architecture architecture, NDManager owner) {
+      Block network, TensorSource source, Architecture architecture, NDManager owner, Dtype dtype) {
     String prefix = architecture.prefix() + ".";
     Set<String> unused = new LinkedHashSet<>(source.names());
     Map<String, String> inFile = new java.util.HashMap<>();
@@ -63,6 +71,7 @@ final class Weights {
       throw new IllegalArgumentException(
           source.origin() + ": the weights do not fit config.json\n" + String.join("\n", problems));
     }
+    Set<Parameter> halved = dtype == Dtype.BF16 ? matrices(network) : Set.of();
     found.forEach(
         (parameter, name) -> {
           NDArray value = source.load(name, owner);
@@ -74,6 +83,11 @@ final class Weights {
           if (architecture.transposed(name)) {
             try (NDArray other = value) {
               value = transposed(other);
+            }
+          }
+          if (halved.contains(parameter)) {
+            try (NDArray other = value) {
+              value = Bfloat16.encode(owner, other);
             }
           }
           set(parameter, value, owner);
@@ -96,6 +110,19 @@ final class Weights {
     try (Scope scope = Scope.open()) {
       return scope.keep(matrix.transpose().reshape(-1).reshape(transposed(matrix.getShape())));
     }
+  }
+
+  /** The weights of linear maps and tables. */
+  private static Set<Parameter> matrices(Block network) {
+    Set<Parameter> out = Collections.newSetFromMap(new IdentityHashMap<>());
+    for (Block block : Paths.blocks(network).keySet()) {
+      if (block instanceof Slotted slot
+          && (slot.kind() == Kind.LINEAR || slot.kind() == Kind.EMBEDDING)
+          && slot.frozen() instanceof Dense dense) {
+        out.add(dense.parameters().get(0));
+      }
+    }
+    return out;
   }
 
   /**

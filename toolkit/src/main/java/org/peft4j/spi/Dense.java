@@ -3,10 +3,15 @@ package org.peft4j.spi;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.djl.pytorch.engine.PtNDArray;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.tensor.Bfloat16;
 
-/** The plain storage: floating-point parameters as they are. */
+/**
+ * The plain storage: floating-point parameters as they are, or the weight of a linear map or a
+ * table in {@link Bfloat16}, decoded for each use.
+ */
 public final class Dense implements Frozen {
   private final Parameter weight;
   private final @Nullable Parameter bias;
@@ -37,7 +42,30 @@ public final class Dense implements Frozen {
 
   @Override
   public NDArray weight(Pass pass) {
-    return pass.value(weight);
+    NDArray stored = stored(pass);
+    return Bfloat16.is(stored) ? Bfloat16.decode(stored) : stored;
+  }
+
+  @Override
+  public NDArray apply(Pass pass, NDArray x, @Nullable NDArray bias) {
+    NDArray stored = stored(pass);
+    if (!Bfloat16.is(stored)) {
+      return operation.apply(x, stored, bias);
+    }
+    if (operation == Operation.EMBEDDING) {
+      return Bfloat16.rows(stored, x);
+    }
+    NDArray y = Bfloat16.linear(x, stored);
+    return bias == null ? y : y.add(bias);
+  }
+
+  private NDArray stored(Pass pass) {
+    NDArray value = pass.value(weight);
+    if (!(value instanceof PtNDArray) && Bfloat16.is(value)) {
+      throw new IllegalStateException(
+          "a model in bfloat16 cannot be traced\nfix: load it in float32 to export it");
+    }
+    return value;
   }
 
   @Override

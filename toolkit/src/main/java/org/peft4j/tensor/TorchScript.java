@@ -52,6 +52,10 @@ final class TorchScript {
           CacheWrite.SCRIPT,
           AdamWStep.SCRIPT,
           RootMeanSquare.SCRIPT,
+          Bfloat16.ENCODE_SCRIPT,
+          Bfloat16.LINEAR_SCRIPT,
+          Bfloat16.ROWS_SCRIPT,
+          Bfloat16.DECODE_SCRIPT,
           CrossEntropy.SCRIPT
         }) {
       String name = method.substring(method.indexOf("def ") + 4, method.indexOf('('));

