@@ -17,6 +17,7 @@ import org.peft4j.train.CausalLanguageModeling;
 import org.peft4j.train.Metrics;
 import org.peft4j.train.Objective;
 import org.peft4j.train.RowFormat;
+import org.peft4j.train.Seq2SeqLanguageModeling;
 import org.peft4j.train.TextClassification;
 
 /** Models, from where they lie. */
@@ -92,7 +93,7 @@ public final class Models {
     return objective(model, rows).evaluate(model, 64);
   }
 
-  /** Perplexity and token accuracy of a causal language model on what it would learn of these. */
+  /** Perplexity and token accuracy of a language model on what it would learn of these. */
   public static Metrics evaluate(Pretrained model, Conversations rows) {
     return objective(model, rows, rowFormat(model)).evaluate(model, 64);
   }
@@ -109,12 +110,16 @@ public final class Models {
   }
 
   static Objective objective(Pretrained model, Conversations rows, RowFormat format) {
+    if (model.task() == Task.SEQ2SEQ_LM) {
+      return new Seq2SeqLanguageModeling(rows, model.tokenizer(), format, model.decoderStart());
+    }
     if (model.task() != Task.CAUSAL_LM) {
       throw new IllegalStateException(
           "'"
               + model.name()
               + "' does not write text\n"
-              + "fix: load a causal language model (architectures that end in ForCausalLM)");
+              + "fix: load a causal language model (architectures that end in ForCausalLM or"
+              + " ForConditionalGeneration)");
     }
     return new CausalLanguageModeling(rows, model.tokenizer(), format);
   }

@@ -60,7 +60,7 @@ final class TrainCommand implements Callable<Integer> {
     Function<Pretrained, Tuned> attach = attachment(file);
     Section data = file.section("data");
     try (Pretrained model = Models.load(name)) {
-      if (model.task() == Task.CAUSAL_LM) {
+      if (model.task() == Task.CAUSAL_LM || model.task() == Task.SEQ2SEQ_LM) {
         language(file, data, training, model, attach, output);
       } else {
         classification(file, data, training, model, attach, output);

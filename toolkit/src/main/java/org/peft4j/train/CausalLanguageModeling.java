@@ -8,18 +8,14 @@ import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.stream.IntStream;
 import org.peft4j.data.Conversations;
 import org.peft4j.model.Inputs;
 import org.peft4j.model.Positions;
 import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.CrossEntropy;
-import org.peft4j.tensor.Scope;
-import org.peft4j.tensor.Torch;
 import org.peft4j.text.Batch;
 import org.peft4j.text.Side;
 import org.peft4j.text.Tokenizer;
@@ -32,9 +28,6 @@ import org.peft4j.text.Tokens;
  * score highest.
  */
 public final class CausalLanguageModeling implements Objective {
-  /** Tokens of a batch when evaluating: bounds the memory of one wide batch. */
-  private static final int EVALUATION_TOKENS = 4096;
-
   private final List<LabelledTokens> rows;
   private final long padId;
   private final int truncated;
@@ -119,14 +112,11 @@ public final class CausalLanguageModeling implements Objective {
   @Override
   public NDArray loss(
       Block model, ParameterStore store, NDManager manager, int[] rows, boolean training) {
-    Scores s = scores(model, store, manager, rows, training);
-    return CrossEntropy.mean(s.logits, s.targets);
+    TokenFigures.Scores s = scores(model, store, manager, rows, training);
+    return CrossEntropy.mean(s.logits(), s.targets());
   }
 
-  /** Logits {@code [n, vocabulary]} and targets {@code [n]} of the tokens to be learned. */
-  private record Scores(NDArray logits, NDArray targets) {}
-
-  private Scores scores(
+  private TokenFigures.Scores scores(
       Block model, ParameterStore store, NDManager manager, int[] rows, boolean training) {
     List<LabelledTokens> chosen = Arrays.stream(rows).mapToObj(this.rows::get).toList();
     Batch batch =
@@ -147,50 +137,15 @@ public final class CausalLanguageModeling implements Objective {
     NDArray at = Buffers.create(manager, positions, new Shape(n));
     NDList inputs = Inputs.list(manager, batch);
     NDArray logits = model.forward(store, inputs, training, Positions.of(at)).get(0);
-    return new Scores(
+    return new TokenFigures.Scores(
         logits.getShape().dimension() == 3 ? Positions.rows(logits, at) : logits,
         Buffers.create(manager, targets, new Shape(n)));
   }
 
   @Override
   public Metrics evaluate(Block model, int batchSize) {
-    int[] byLength =
-        IntStream.range(0, rows.size())
-            .boxed()
-            .sorted((a, b) -> Integer.compare(length(b), length(a)))
-            .mapToInt(i -> i)
-            .toArray();
-    double loss = 0;
-    double correct = 0;
-    int from = 0;
-    while (from < byLength.length) {
-      int most = Math.max(1, EVALUATION_TOKENS / length(byLength[from]));
-      int to = Math.min(byLength.length, from + Math.min(batchSize, most));
-      double[] sums = sums(model, Arrays.copyOfRange(byLength, from, to));
-      loss += sums[0];
-      correct += sums[1];
-      from = to;
-    }
-    long tokens = supervisedTokens();
-    Map<String, Double> values = new LinkedHashMap<>();
-    values.put("perplexity", Math.exp(loss / tokens));
-    values.put("loss", loss / tokens);
-    values.put("accuracy", correct / tokens);
-    return new Metrics(values, rows.size(), false);
-  }
-
-  /** Summed loss and number of tokens that score highest. */
-  private double[] sums(Block model, int[] batch) {
-    return Torch.inference(
-        () -> {
-          try (Scope scope = Scope.open();
-              NDManager manager = Torch.newManager()) {
-            Scores s = scores(model, new ParameterStore(manager, false), manager, batch, false);
-            double mean = CrossEntropy.mean(s.logits, s.targets).getFloat();
-            long hits = s.logits.argMax(1).eq(s.targets).countNonzero().getLong();
-            return new double[] {mean * weight(batch), hits};
-          }
-        });
+    return TokenFigures.of(
+        this, batchSize, (store, manager, batch) -> scores(model, store, manager, batch, false));
   }
 
   @Override
