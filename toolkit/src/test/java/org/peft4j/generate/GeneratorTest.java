@@ -63,6 +63,22 @@ class GeneratorTest {
   }
 
   @Test
+  void beams_search_in_batches_and_refuse_to_draw_or_stream() {
+    Generator g = Models.generator(model).maxTokens(8).beams(3);
+    List<String> prompts = List.of("a cat", "the state of being very cold indeed");
+    List<Generated> together = g.completeAll(prompts);
+    for (int i = 0; i < prompts.size(); i++) {
+      assertThat(together.get(i).tokens()).isEqualTo(g.complete(prompts.get(i)).tokens());
+      assertThat(together.get(i).tokens()).hasSizeBetween(1, 8);
+    }
+    assertThat(g.beams(1).complete("a cat").tokens())
+        .isEqualTo(Models.generator(model).maxTokens(8).complete("a cat").tokens());
+    assertThatThrownBy(() -> g.temperature(1).complete("a")).hasMessageContaining("no temperature");
+    assertThatThrownBy(() -> g.stream(s -> {}).complete("a")).hasMessageContaining("a stream");
+    assertThatThrownBy(() -> g.beams(0)).hasMessageContaining("beams");
+  }
+
+  @Test
   void settings_make_new_generators_and_wrong_ones_are_refused() {
     Generator g = Models.generator(model).maxTokens(6);
     String greedy = g.complete("a cat").text();
