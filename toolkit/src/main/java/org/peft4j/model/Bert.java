@@ -126,9 +126,7 @@ final class Bert extends Body {
   @Override
   public Anatomy anatomy() {
     List<String> paths = layers.stream().map(l -> l.at.path()).toList();
-    Heads h = layers.get(0).attention;
-    return new Anatomy(
-        hidden, layers.size(), h.heads(), h.groups(), h.size(), 1, words.frozen(), paths);
+    return layers.get(0).attention.anatomy(hidden, words.frozen(), paths);
   }
 
   @Override

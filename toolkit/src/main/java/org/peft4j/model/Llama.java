@@ -117,9 +117,7 @@ final class Llama extends Body {
   @Override
   public Anatomy anatomy() {
     List<String> paths = layers.stream().map(l -> l.at.path()).toList();
-    Heads h = layers.get(0).heads;
-    return new Anatomy(
-        hidden, layers.size(), h.heads(), h.groups(), h.size(), 1, words.frozen(), paths);
+    return layers.get(0).heads.anatomy(hidden, words.frozen(), paths);
   }
 
   private static final class DecoderLayer extends Layer {

@@ -148,9 +148,7 @@ final class Vit extends Body {
   @Override
   public Anatomy anatomy() {
     List<String> paths = layers.stream().map(l -> l.at.path()).toList();
-    Heads h = layers.get(0).heads;
-    return new Anatomy(
-        hidden, layers.size(), h.heads(), h.groups(), h.size(), 1, embeddings(), paths);
+    return layers.get(0).heads.anatomy(hidden, embeddings(), paths);
   }
 
   private static final class EncoderLayer extends Layer {

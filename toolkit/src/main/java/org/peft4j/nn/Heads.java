@@ -2,10 +2,13 @@ package org.peft4j.nn;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
+import java.util.List;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.Attending;
+import org.peft4j.spi.Frozen;
 import org.peft4j.spi.KeysValues;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Place;
@@ -34,6 +37,16 @@ public record Heads(Place at, int heads, int groups, int size, double dropout, d
   /** {@code [B, T, groups size]} to {@code [B, groups, T, size]}. */
   public NDArray keys(NDArray x) {
     return split(x, groups);
+  }
+
+  /**
+   * The sizes of a model of one stack that has such heads in every layer.
+   *
+   * @param hidden width of its hidden states
+   * @param paths module paths of its layers
+   */
+  public Anatomy anatomy(int hidden, Frozen embeddings, List<String> paths) {
+    return new Anatomy(hidden, paths.size(), heads, groups, size, 1, embeddings, paths);
   }
 
   private NDArray split(NDArray x, int n) {

@@ -1,7 +1,5 @@
 package org.peft4j.reparam;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.types.Shape;
 import java.util.EnumSet;
 import java.util.Map;
 import java.util.Set;
@@ -19,8 +17,7 @@ import org.peft4j.spi.Weight;
  * are measured against, and what happens to a module named in {@code modules_to_save}.
  */
 public record Full() implements Reparam {
-  private static final String WEIGHT = "weight";
-  private static final String BIAS = "bias";
+  private static final Copies COPIES = new Copies("weight", "bias");
 
   @Override
   public String name() {
@@ -39,16 +36,12 @@ public record Full() implements Reparam {
 
   @Override
   public void declare(Site site, Declaration theta) {
-    theta.trained(WEIGHT, site.shape(), (c, shape) -> c.w0());
-    if (site.hasBias()) {
-      theta.trained(BIAS, new Shape(site.frozen().biasSize()), (c, shape) -> c.b0());
-    }
+    COPIES.declare(site, theta);
   }
 
   @Override
   public Weight effective(At at) {
-    NDArray bias = at.site().hasBias() ? at.theta(BIAS) : null;
-    return new Weight(at.theta(WEIGHT), bias);
+    return COPIES.effective(at);
   }
 
   @Override

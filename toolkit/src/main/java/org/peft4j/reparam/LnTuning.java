@@ -1,7 +1,5 @@
 package org.peft4j.reparam;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.types.Shape;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -19,8 +17,8 @@ import org.peft4j.spi.Weight;
  * trained, started at the model's. Without targets, those of all normalisations.
  */
 public record LnTuning() implements Reparam {
-  private static final String WEIGHT = "ln_tuning_layers.weight";
-  private static final String BIAS = "ln_tuning_layers.bias";
+  private static final Copies COPIES =
+      new Copies("ln_tuning_layers.weight", "ln_tuning_layers.bias");
 
   @Override
   public String name() {
@@ -44,16 +42,12 @@ public record LnTuning() implements Reparam {
 
   @Override
   public void declare(Site site, Declaration theta) {
-    theta.trained(WEIGHT, site.shape(), (c, shape) -> c.w0());
-    if (site.hasBias()) {
-      theta.trained(BIAS, new Shape(site.frozen().biasSize()), (c, shape) -> c.b0());
-    }
+    COPIES.declare(site, theta);
   }
 
   @Override
   public Weight effective(At at) {
-    NDArray bias = at.site().hasBias() ? at.theta(BIAS) : null;
-    return new Weight(at.theta(WEIGHT), bias);
+    return COPIES.effective(at);
   }
 
   @Override
