@@ -50,10 +50,11 @@ class ArchitectureTest {
     TABLE.put("spi", Set.of("tensor"));
     TABLE.put("reparam", Set.of("spi", "tensor"));
     TABLE.put("hook", Set.of("spi", "tensor"));
+    TABLE.put("quant", Set.of("spi", "tensor"));
     TABLE.put("nn", Set.of("spi", "tensor"));
-    TABLE.put("model", Set.of("nn", "spi", "format", "text", "tensor"));
+    TABLE.put("model", Set.of("nn", "quant", "spi", "format", "text", "tensor"));
     TABLE.put("data", Set.of("text", "format", "tensor"));
-    TABLE.put("adapter", Set.of("model", "reparam", "hook", "spi", "format", "tensor"));
+    TABLE.put("adapter", Set.of("model", "reparam", "hook", "nn", "spi", "format", "tensor"));
     TABLE.put("train", Set.of("adapter", "data", "model", "spi", "format", "text", "tensor"));
     TABLE.put("generate", Set.of("adapter", "model", "nn", "text", "tensor"));
     Set<String> facade = new TreeSet<>(TABLE.keySet());

@@ -48,6 +48,46 @@ class EveryMethodTest {
         .map(m -> DynamicTest.dynamicTest(m.name(), () -> check(m.name(), m.standard())));
   }
 
+  @TestFactory
+  Stream<DynamicNode> every_method_on_a_quantised_base_is_the_same_on_the_decoded_one() {
+    return Methods.all().stream()
+        .map(m -> DynamicTest.dynamicTest(m.name(), () -> quantised(m.standard())));
+  }
+
+  private static void quantised(Reparam method) {
+    try (Pretrained model = Models.load(BASE);
+        Pretrained quantised = model.quantized("nf4");
+        Pretrained decoded = quantised.dequantized();
+        NDManager manager = Torch.newManager();
+        Tuned a = Peft.attach(quantised, method, Placement.DEFAULT, 1);
+        Tuned b = Peft.attach(decoded, method, Placement.DEFAULT, 1)) {
+      assertThat(a.allParameters()).isEqualTo(b.allParameters());
+      assertThat(losses(a)).isEqualTo(losses(b));
+      NDArray adapted = run(a, manager);
+      assertThat(distance(adapted, run(b, manager))).isZero();
+      if (a.isMergeable()) {
+        try (Pretrained merged = a.merge()) {
+          assertThat(distance(run(merged, manager), adapted)).as("merged").isLessThan(2e-5f);
+        }
+      }
+    }
+  }
+
+  private static List<Double> losses(Tuned tuned) {
+    return tuned
+        .fit(new Rows())
+        .maxSteps(4)
+        .learningRate(0.02)
+        .warmup(0)
+        .batchSize(2)
+        .quiet()
+        .run()
+        .steps()
+        .stream()
+        .map(s -> s.loss())
+        .toList();
+  }
+
   private void check(String name, Reparam method) throws IOException {
     try (Pretrained model = Models.load(BASE);
         NDManager manager = Torch.newManager()) {

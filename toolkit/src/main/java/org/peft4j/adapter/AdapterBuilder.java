@@ -21,6 +21,7 @@ import org.peft4j.spi.Dense;
 import org.peft4j.spi.Frozen;
 import org.peft4j.spi.Hook;
 import org.peft4j.spi.Init;
+import org.peft4j.spi.Parameters;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
@@ -158,13 +159,12 @@ final class AdapterBuilder {
     if (shifted != null) {
       Parameter original = site.frozen().parameters().get(0);
       Parameter weight =
-          parameter(
+          Parameters.of(
               original.getName(),
               original.getType(),
               Scope.giveTo(owner, Buffers.copyOf(owner, shifted)),
               false);
-      List<Parameter> stored = site.frozen().parameters();
-      base = new Dense(weight, stored.size() > 1 ? stored.get(1) : null, site.frozen().operation());
+      base = new Dense(weight, site.frozen().biasParameter(), site.frozen().operation());
     }
     Tensor bias = null;
     if (trainsBias) {
@@ -179,7 +179,7 @@ final class AdapterBuilder {
     Declaration d = new Declaration().trained("bias", b0.getShape(), Init.ZEROS);
     return new Tensor(
         d.entries().get(0),
-        parameter(
+        Parameters.of(
             "bias", Parameter.Type.BIAS, Scope.giveTo(owner, Buffers.copyOf(owner, b0)), true));
   }
 
@@ -192,25 +192,11 @@ final class AdapterBuilder {
     boolean trained = entry.role() == Declaration.Role.TRAINED;
     return new Tensor(
         entry,
-        parameter(
+        Parameters.of(
             entry.name().replace('.', '_'),
             Parameter.Type.OTHER,
             Scope.giveTo(owner, Buffers.copyOf(owner, value)),
             trained));
-  }
-
-  /** A parameter around an array that has its owner. */
-  static Parameter parameter(String name, Parameter.Type type, NDArray array, boolean trained) {
-    Parameter p =
-        Parameter.builder()
-            .setName(name)
-            .setType(type)
-            .optShape(array.getShape())
-            .optInitializer((m, s, t) -> array)
-            .optRequiresGrad(trained)
-            .build();
-    p.initialize(array.getManager(), array.getDataType());
-    return p;
   }
 
   static long trainable(Attachment a) {

@@ -144,7 +144,7 @@ final class AdapterPass extends Pass {
       return values().getValue(parameter, device, training);
     }
     Weight w = effective(frozen);
-    if (frozen.parameters().get(0) == parameter) {
+    if (frozen.biasParameter() != parameter) {
       return w.weight();
     }
     if (w.bias() == null) {

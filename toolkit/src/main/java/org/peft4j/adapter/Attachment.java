@@ -68,5 +68,10 @@ record Attachment(
     public java.util.List<Parameter> parameters() {
       return weights.parameters();
     }
+
+    @Override
+    public @Nullable Parameter biasParameter() {
+      return weights.biasParameter();
+    }
   }
 }

@@ -1,7 +1,6 @@
 package org.peft4j.adapter;
 
 import ai.djl.nn.Block;
-import ai.djl.nn.Parameter;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -10,12 +9,13 @@ import java.util.Map;
 import java.util.Set;
 import org.peft4j.model.Network;
 import org.peft4j.model.Pretrained;
+import org.peft4j.nn.Overlay;
 import org.peft4j.reparam.Full;
 import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.Declaration;
+import org.peft4j.spi.Elements;
 import org.peft4j.spi.Hook;
 import org.peft4j.spi.Kind;
-import org.peft4j.spi.Paths;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
@@ -230,12 +230,6 @@ public final class Blueprint {
 
   /** Number of elements of the base's parameters, shared ones once. */
   public long baseParameters() {
-    long n = 0;
-    for (Parameter p : Paths.parameters(base).values()) {
-      if (p.getType() != Parameter.Type.RUNNING_MEAN && p.getType() != Parameter.Type.RUNNING_VAR) {
-        n += (p.getShape() != null ? p.getShape() : p.getArray().getShape()).size();
-      }
-    }
-    return n;
+    return Elements.of(base);
   }
 }

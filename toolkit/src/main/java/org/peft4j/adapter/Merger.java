@@ -9,6 +9,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Dense;
 import org.peft4j.spi.Frozen;
+import org.peft4j.spi.Parameters;
 import org.peft4j.spi.Site;
 import org.peft4j.spi.Weight;
 import org.peft4j.tensor.Buffers;
@@ -84,7 +85,8 @@ final class Merger {
           "merge: the merged weight at " + path + " is not finite; nothing was changed");
     }
     Parameter weight = owned(original.parameters().get(0), w.weight(), owner);
-    Parameter bias = w.bias() == null ? null : owned(original.parameters().get(1), w.bias(), owner);
+    Parameter b0 = original.biasParameter();
+    Parameter bias = w.bias() == null || b0 == null ? null : owned(b0, w.bias(), owner);
     return new Dense(weight, bias, original.operation());
   }
 
@@ -93,7 +95,7 @@ final class Merger {
   }
 
   private static Parameter owned(Parameter like, NDArray value, NDManager owner) {
-    return AdapterBuilder.parameter(
+    return Parameters.of(
         like.getName(), like.getType(), Scope.giveTo(owner, Buffers.copyOf(owner, value)), false);
   }
 }

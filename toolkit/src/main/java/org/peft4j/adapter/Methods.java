@@ -1,6 +1,7 @@
 package org.peft4j.adapter;
 
 import java.util.List;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.peft4j.hook.Hooks;
@@ -15,7 +16,27 @@ public final class Methods {
   private static final List<Method> ALL =
       Stream.concat(Reparams.all().stream(), Hooks.all().stream()).toList();
 
+  /** The {@code peft_type}s of Hugging Face PEFT 0.21 among ours. */
+  private static final Set<String> HUGGING_FACE =
+      Set.of(
+          "LORA",
+          "ADALORA",
+          "VERA",
+          "LOHA",
+          "LOKR",
+          "GLORA",
+          "IA3",
+          "LN_TUNING",
+          "TRAINABLE_TOKENS",
+          "PROMPT_TUNING",
+          "PREFIX_TUNING");
+
   private Methods() {}
+
+  /** Whether Hugging Face PEFT has this type and reads what is saved as it. */
+  public static boolean isHuggingFaces(String peftType) {
+    return HUGGING_FACE.contains(peftType);
+  }
 
   public static List<Method> all() {
     return ALL;

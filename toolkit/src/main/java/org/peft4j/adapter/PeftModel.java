@@ -28,6 +28,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.model.Description;
 import org.peft4j.model.Pretrained;
+import org.peft4j.nn.Overlay;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Dense;
 import org.peft4j.spi.Frozen;

@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.nn.Overlay;
 import org.peft4j.spi.Dense;
 import org.peft4j.spi.Kind;
 import org.peft4j.spi.Operation;

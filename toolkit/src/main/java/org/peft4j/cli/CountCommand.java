@@ -59,9 +59,7 @@ final class CountCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    boolean sizesAlone =
-        Loader.presets().contains(model) || Files.exists(Path.of(model).resolve("config.json"));
-    Pretrained m = sizesAlone ? Models.meta(model) : Models.load(model);
+    Pretrained m = sizes(model);
     MethodSection configured = configured();
     Blueprint.Count count =
         new Blueprint(m, m.usualTargets(), m.newModules())
@@ -77,6 +75,13 @@ final class CountCommand implements Callable<Integer> {
           method + " (" + configured.method().summary() + ") on " + m.name() + ": " + count);
     }
     return 0;
+  }
+
+  /** A model to count in, without weights where its sizes are known without. */
+  static Pretrained sizes(String model) {
+    boolean sizesAlone =
+        Loader.presets().contains(model) || Files.exists(Path.of(model).resolve("config.json"));
+    return sizesAlone ? Models.meta(model) : Models.load(model);
   }
 
   private MethodSection configured() {

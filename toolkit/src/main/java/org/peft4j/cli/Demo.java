@@ -39,7 +39,6 @@ import org.peft4j.text.Batch;
 import org.peft4j.text.Side;
 import org.peft4j.text.Tokens;
 import org.peft4j.train.Fit;
-import org.peft4j.train.TextClassification;
 
 /**
  * From a real model and real data to a merged model in ONNX Runtime, with what it costs and what it
@@ -67,7 +66,6 @@ final class Demo {
   private static final int VALIDATION = 1_000;
   private static final int COMPARED = 512;
   private static final long SPLIT_SEED = 7;
-  private static final double[] PENALTIES = {1e-4, 1e-3, 1e-2, 1e-1};
 
   private static final int BATCH = 32;
 
@@ -144,44 +142,12 @@ final class Demo {
   // -------------------------------------------------------------------------------------------------
 
   private void frozen(Pretrained embedder, Examples train, Examples validation, Examples test) {
-    long start = System.nanoTime();
-    float[][] x = embed(embedder, train, "features, training");
-    float[][] xv = embed(embedder, validation, "features, tuning");
-    double best = -1;
-    LogisticRegression chosen = null;
-    TextClassification validationRows = rows(embedder, validation);
-    for (double penalty : PENALTIES) {
-      LogisticRegression lr =
-          LogisticRegression.fit(x, labels(train), train.labels().size(), penalty);
-      double accuracy = validationRows.score(lr.logits(xv)).main();
-      if (accuracy > best) {
-        best = accuracy;
-        chosen = lr;
-      }
-    }
-    double seconds = (System.nanoTime() - start) / 1e9;
-    if (chosen != null) {
-      float[][] xt = embed(embedder, test, "features, held out");
-      record(
-          "frozen features + logistic regression",
-          chosen.parameters(),
-          rows(embedder, test).score(chosen.logits(xt)).main(),
-          seconds);
-    }
-  }
-
-  private static float[][] embed(Pretrained model, Examples rows, String name) {
-    try (Progress bar = Progress.of(name, rows.size())) {
-      return model.embed(rows.texts(), bar::at);
-    }
-  }
-
-  private static TextClassification rows(Pretrained model, Examples rows) {
-    return new TextClassification(rows, model.tokenizer(), rows.labels());
-  }
-
-  private static long[] labels(Examples rows) {
-    return rows.stream().mapToLong(Example::label).toArray();
+    FrozenFeatures.Result result = FrozenFeatures.of(embedder, train, validation, test);
+    record(
+        "frozen features + logistic regression",
+        result.trainable(),
+        result.accuracy(),
+        result.seconds());
   }
 
   private Tuned tune(
@@ -228,10 +194,15 @@ final class Demo {
             new Column()
                 .header("trainable")
                 .with(e -> String.format(Locale.ROOT, "%,d", e.getValue().trainable)),
-            new Column().header("held-out accuracy").with(e -> spread(e.getValue().accuracy)),
+            new Column()
+                .header("held-out accuracy")
+                .with(e -> new Spread(e.getValue().accuracy).percent()),
             new Column()
                 .header("seconds")
-                .with(e -> String.format(Locale.ROOT, "%.0f", mean(e.getValue().seconds)))));
+                .with(
+                    e ->
+                        String.format(
+                            Locale.ROOT, "%.0f", new Spread(e.getValue().seconds).mean()))));
   }
 
   private static Column left(String header) {
@@ -240,21 +211,6 @@ final class Demo {
         .headerAlign(HorizontalAlign.LEFT)
         .dataAlign(HorizontalAlign.LEFT)
         .maxWidth(60);
-  }
-
-  private static double mean(List<Double> x) {
-    return x.stream().mapToDouble(d -> d).average().orElse(Double.NaN);
-  }
-
-  /** Mean in percent, with the standard deviation over seeds where there are several. */
-  private static String spread(List<Double> x) {
-    double mean = mean(x);
-    if (x.size() == 1) {
-      return String.format(Locale.ROOT, "%.1f %%", 100 * mean);
-    }
-    double squares = x.stream().mapToDouble(d -> (d - mean) * (d - mean)).sum();
-    return String.format(
-        Locale.ROOT, "%.1f +- %.1f %%", 100 * mean, 100 * Math.sqrt(squares / (x.size() - 1)));
   }
 
   // ---- what is left of it

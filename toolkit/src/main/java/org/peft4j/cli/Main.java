@@ -28,6 +28,8 @@ import picocli.CommandLine.ScopeType;
       MergeCommand.class,
       ConvertCommand.class,
       ExportCommand.class,
+      BenchCommand.class,
+      CompareCommand.class,
       CountCommand.class,
       MethodsCommand.class
     })

@@ -2,41 +2,79 @@ package org.peft4j.cli;
 
 import com.github.freva.asciitable.AsciiTable;
 import com.github.freva.asciitable.Column;
+import com.github.freva.asciitable.ColumnData;
 import com.github.freva.asciitable.HorizontalAlign;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.adapter.Blueprint;
 import org.peft4j.adapter.Methods;
+import org.peft4j.model.Pretrained;
+import org.peft4j.reparam.Full;
 import org.peft4j.spi.Additive;
 import org.peft4j.spi.Hook;
 import org.peft4j.spi.Method;
+import org.peft4j.spi.Placement;
+import org.peft4j.spi.Reparam;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 
 /** Lists the methods. */
 @Command(name = "methods", description = "List the methods.", mixinStandardHelpOptions = true)
 final class MethodsCommand implements Callable<Integer> {
+  @Option(
+      names = "--model",
+      paramLabel = "X",
+      description =
+          "Count what each would train in this model by default: a Hugging Face directory, a GGUF"
+              + " file, minilm, or a well-known name such as llama-7b.")
+  private @Nullable String model;
+
   @Override
   public Integer call() {
-    System.out.println(
-        AsciiTable.getTable(
-            AsciiTable.NO_BORDERS,
-            Methods.all(),
-            List.of(
-                left("method").with(Method::name),
-                left("peft_type").with(e -> e.standard().peftType()),
-                left("acts on")
-                    .with(
-                        e ->
-                            e.standard() instanceof Hook
-                                ? "what flows"
-                                : e.standard().kinds().stream()
-                                    .sorted()
-                                    .map(k -> k.toString().toLowerCase(Locale.ROOT))
-                                    .collect(Collectors.joining(", "))),
-                left("several at once").with(e -> e.standard() instanceof Additive ? "yes" : "no"),
-                left("defaults").with(e -> e.standard().summary()))));
+    List<ColumnData<Method>> columns = new ArrayList<>();
+    columns.add(left("method").with(Method::name));
+    if (model != null) {
+      Pretrained m = CountCommand.sizes(model);
+      Blueprint blueprint = new Blueprint(m, m.usualTargets(), m.newModules());
+      columns.add(new Column().header("trainable").with(e -> trainable(blueprint, e.standard())));
+    }
+    columns.add(left("acts on").with(e -> actsOn(e.standard())));
+    columns.add(left("merges").with(e -> e.standard() instanceof Hook ? "no" : "yes"));
+    columns.add(
+        left("quantised base")
+            .with(e -> e.standard() instanceof Full ? "trains a decoded copy" : "yes"));
+    columns.add(left("several").with(e -> e.standard() instanceof Additive ? "yes" : "no"));
+    columns.add(left("Hugging Face").with(e -> huggingFace(e.standard())));
+    columns.add(left("defaults").with(e -> e.standard().summary()));
+    System.out.println(AsciiTable.getTable(AsciiTable.NO_BORDERS, Methods.all(), columns));
     return 0;
+  }
+
+  /** What it would train, or why not. */
+  private static String trainable(Blueprint blueprint, Reparam method) {
+    try {
+      return String.format(
+          Locale.ROOT, "%,d", blueprint.count(method, Placement.DEFAULT).trainable());
+    } catch (IllegalArgumentException e) {
+      return "-"; // nothing to act on in this model
+    }
+  }
+
+  private static String actsOn(Reparam method) {
+    return method instanceof Hook
+        ? "what flows"
+        : method.kinds().stream()
+            .sorted()
+            .map(k -> k.toString().toLowerCase(Locale.ROOT))
+            .collect(Collectors.joining(", "));
+  }
+
+  private static String huggingFace(Reparam method) {
+    return Methods.isHuggingFaces(method.peftType()) ? method.peftType() : "";
   }
 
   private static Column left(String header) {

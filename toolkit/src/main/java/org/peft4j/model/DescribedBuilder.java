@@ -116,7 +116,7 @@ final class DescribedBuilder {
     if (!plain(at, path, frozen.parameters())) {
       return;
     }
-    at.shape = text(frozen.shape()) + (frozen.biasSize() > 0 ? " + bias" : "");
+    at.shape = text(frozen.shape()) + (frozen.biasParameter() != null ? " + bias" : "");
     if (!(frozen instanceof Dense)) {
       at.dtype = frozen.getClass().getSimpleName().toLowerCase(Locale.ROOT);
       at.parameters = frozen.shape().size() + frozen.biasSize();

@@ -20,7 +20,9 @@ import java.util.Objects;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.Gguf;
+import org.peft4j.quant.Storages;
 import org.peft4j.spi.Checks;
+import org.peft4j.spi.Elements;
 import org.peft4j.spi.Paths;
 import org.peft4j.tensor.Arena;
 import org.peft4j.tensor.Bfloat16;
@@ -300,6 +302,30 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
         all);
   }
 
+  /**
+   * The same model with the weights of its linear maps, but for heads, kept in a storage such as
+   * {@code nf4} and decoded for each use. This model stays as it is, and the two share everything
+   * else. Adapters work on the result as on any model; merging makes its weights dense.
+   *
+   * @param storage one of {@link Storages}
+   */
+  public Pretrained quantized(String storage) {
+    Arena own = new Arena();
+    return around(Quantising.to(Storages.byName(storage), network, newModules(), own), own);
+  }
+
+  /** The same model with every quantised weight decoded, once and for all. */
+  public Pretrained dequantized() {
+    Arena own = new Arena();
+    return around(Quantising.back(Storages.dense(), network, own), own);
+  }
+
+  private Pretrained around(Block block, Arena own) {
+    List<Arena> all = new ArrayList<>(memory);
+    all.add(own);
+    return new Pretrained(facts, block, all);
+  }
+
   private Network ours(String what) {
     if (network instanceof Network ours && facts.architecture() != null && config() != null) {
       return ours;
@@ -309,7 +335,7 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
             + name()
             + "': cannot "
             + what
-            + "\nfix: use a model that Models.load(...) made, before it is merged");
+            + "\nfix: use a model that Models.load(...) made, before it is merged or quantized");
   }
 
   /**
@@ -356,9 +382,7 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
 
   /** Number of elements of all parameters, shared ones once. */
   public long parameters() {
-    return Paths.parameters(this).values().stream()
-        .mapToLong(p -> (p.getShape() != null ? p.getShape() : p.getArray().getShape()).size())
-        .sum();
+    return Elements.of(this);
   }
 
   /**
@@ -428,6 +452,13 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
 
   /** Every tensor as it is kept. */
   Map<String, NDArray> stored() {
+    if (Paths.blocks(network).keySet().stream().anyMatch(Quantising::isQuantised)) {
+      throw new IllegalStateException(
+          "'"
+              + name()
+              + "' is quantised; its weights cannot be written as they are"
+              + "\nfix: dequantized(), or merge the adapter and save that");
+    }
     Map<String, NDArray> out = new LinkedHashMap<>();
     Paths.parameters(this).forEach((n, p) -> out.put(n, p.getArray()));
     return out;

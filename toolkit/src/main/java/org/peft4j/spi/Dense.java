@@ -77,4 +77,9 @@ public final class Dense implements Frozen {
   public List<Parameter> parameters() {
     return bias == null ? List.of(weight) : List.of(weight, bias);
   }
+
+  @Override
+  public @Nullable Parameter biasParameter() {
+    return bias;
+  }
 }

@@ -33,6 +33,12 @@ public interface Frozen {
     return operation().apply(x, weight(pass), bias);
   }
 
-  /** The parameters it is stored in, for counting, saving and looking it up in a foreign block. */
+  /**
+   * The parameters it is stored in, for saving and looking it up in a foreign block; the first is
+   * the weight's, or the largest part of it.
+   */
   List<Parameter> parameters();
+
+  /** The parameter of the bias, or null. */
+  @Nullable Parameter biasParameter();
 }

@@ -148,10 +148,7 @@ final class Loop {
               () -> {
                 double length = norm(trainable);
                 if (!Double.isFinite(length)) {
-                  throw new IllegalStateException(
-                      "step "
-                          + (n + 1)
-                          + ": the gradients are not finite\nfix: a lower learning rate, or look at the data of this batch");
+                  throw new Diverged("step " + (n + 1) + ": the gradients are not finite");
                 }
                 double clip =
                     settings.clip() > 0 && length > settings.clip()
@@ -188,10 +185,7 @@ final class Loop {
               ? loss.getDouble()
               : loss.getFloat();
       if (!Double.isFinite(value)) {
-        throw new IllegalStateException(
-            "the loss is "
-                + value
-                + "\nfix: a lower learning rate, or look at the data of this batch");
+        throw new Diverged("the loss is " + value);
       }
       NDArray weighed = share == 1 ? loss : Scalars.mul(loss, share);
       NDArray penalty = penalize ? model.penalty(store, step) : null;

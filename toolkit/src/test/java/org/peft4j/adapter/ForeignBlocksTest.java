@@ -34,6 +34,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.peft4j.nn.Overlay;
 import org.peft4j.reparam.AdaLora;
 import org.peft4j.reparam.Lora;
 import org.peft4j.spi.Paths;

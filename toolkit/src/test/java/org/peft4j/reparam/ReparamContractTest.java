@@ -24,9 +24,12 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 import org.peft4j.adapter.Methods;
+import org.peft4j.quant.Storage;
+import org.peft4j.quant.Storages;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Dense;
+import org.peft4j.spi.Frozen;
 import org.peft4j.spi.Init;
 import org.peft4j.spi.Kind;
 import org.peft4j.spi.Method;
@@ -131,7 +134,10 @@ class ReparamContractTest {
             "gradients equal finite differences", () -> finiteDifferences(method, kind)),
         DynamicTest.dynamicTest(
             "first values depend on the seed alone", () -> seeded(method, kind)),
-        DynamicTest.dynamicTest("configuration survives the file", () -> configRoundTrip(method)));
+        DynamicTest.dynamicTest("configuration survives the file", () -> configRoundTrip(method)),
+        DynamicTest.dynamicTest(
+            "on a quantised base it is what it is on the decoded one",
+            () -> storagesAgree(method, kind)));
   }
 
   private void startsAtW0(Reparam method, Kind kind) {
@@ -205,6 +211,39 @@ class ReparamContractTest {
     }
   }
 
+  /** Values and gradients are the same to the bit, however the base is stored. */
+  private void storagesAgree(Reparam method, Kind kind) {
+    if (kind != Kind.LINEAR) {
+      return; // storages are of linear maps
+    }
+    for (Storage storage : Storages.all()) {
+      try (Case quantised = new Case(method, kind, DataType.FLOAT32, storage, false);
+          Case decoded = new Case(method, kind, DataType.FLOAT32, storage, true)) {
+        for (Case c : List.of(quantised, decoded)) {
+          c.perturb();
+        }
+        Weight w = quantised.method.effective(quantised.at);
+        Weight plain = decoded.method.effective(decoded.at);
+        assertThat(w.weight().toFloatArray())
+            .as(storage.name())
+            .isEqualTo(plain.weight().toFloatArray());
+        assertThat(quantised.method.forward(quantised.at, quantised.x).toFloatArray())
+            .as(storage.name())
+            .isEqualTo(decoded.method.forward(decoded.at, decoded.x).toFloatArray());
+        quantised.backward();
+        decoded.backward();
+        quantised.trained.forEach(
+            (name, value) ->
+                assertThat(value.getGradient().toFloatArray())
+                    .as(storage.name() + ", gradient of " + name)
+                    .isEqualTo(
+                        Objects.requireNonNull(decoded.trained.get(name))
+                            .getGradient()
+                            .toFloatArray()));
+      }
+    }
+  }
+
   private void seeded(Reparam method, Kind kind) {
     Map<String, float[]> first = new LinkedHashMap<>();
     try (Case c = new Case(method, kind, DataType.FLOAT32)) {
@@ -255,6 +294,13 @@ class ReparamContractTest {
     final At at;
 
     Case(Reparam configured, Kind kind, DataType type) {
+      this(configured, kind, type, Storages.dense(), false);
+    }
+
+    /**
+     * With a base kept in {@code storage}, or, if {@code decoded}, with the dense numbers of it.
+     */
+    Case(Reparam configured, Kind kind, DataType type, Storage storage, boolean decoded) {
       Seed seed = Seed.of(11);
       Shape shape =
           switch (kind) {
@@ -286,7 +332,12 @@ class ReparamContractTest {
             case NORM -> seed.at("x").normal(manager, new Shape(2, 3, 7), 1).toType(type, false);
             default -> seed.at("x").normal(manager, new Shape(2, 3, 5), 1).toType(type, false);
           };
-      Dense base = new Dense(parameter(w0), b0 == null ? null : parameter(b0), operation);
+      Dense dense = new Dense(parameter(w0), b0 == null ? null : parameter(b0), operation);
+      Frozen base = storage == Storages.dense() ? dense : storage.store(dense, w0, manager);
+      if (decoded) {
+        NDArray numbers = base.weight(Pass.of(new ParameterStore(manager, false), false));
+        base = new Dense(parameter(numbers), b0 == null ? null : parameter(b0), operation);
+      }
       Site site = new Site("layer.0.site", kind, null, 0, base);
       method = configured.plan(List.of(site)).get(site);
       Pass pass = Pass.of(new ParameterStore(manager, false), false);
@@ -298,7 +349,7 @@ class ReparamContractTest {
       make(shared, base, pass, type);
       At first = new At(site, base, pass, pass, theta::get);
       NDArray shifted = method.shift(first);
-      Dense effective =
+      Frozen effective =
           shifted == null
               ? base
               : new Dense(parameter(shifted), b0 == null ? null : parameter(b0), operation);
@@ -309,7 +360,7 @@ class ReparamContractTest {
                       held.computeIfAbsent(name, n -> value.get().stopGradient().duplicate()));
     }
 
-    private void make(Declaration declaration, Dense base, Pass pass, DataType type) {
+    private void make(Declaration declaration, Frozen base, Pass pass, DataType type) {
       Map<String, Object> memo = new HashMap<>();
       for (Declaration.Entry e : declaration.entries()) {
         NDArray made = e.init().make(new Context(manager, base, pass, memo, e.name()), e.shape());
@@ -375,7 +426,7 @@ class ReparamContractTest {
   }
 
   private record Context(
-      NDManager manager, Dense base, Pass pass, Map<String, Object> memo, String name)
+      NDManager manager, Frozen base, Pass pass, Map<String, Object> memo, String name)
       implements Init.Context {
     @Override
     public Seed seed() {

@@ -1,4 +1,4 @@
-package org.peft4j.adapter;
+package org.peft4j.nn;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
@@ -28,11 +28,11 @@ import org.peft4j.spi.Weight;
 import org.peft4j.tensor.Seed;
 
 /**
- * A block with some of its weights replaced: what merging makes. It mirrors the tree it was made
- * from, shares the untouched tensors with it, costs one look-up per weight, and can itself be
- * adapted, merged and exported.
+ * A block with some of its weights replaced: what merging and quantising make. It mirrors the tree
+ * it was made from, shares the untouched tensors with it, costs one look-up per weight, and can
+ * itself be adapted, merged and exported.
  */
-class Overlay extends AbstractBlock {
+public class Overlay extends AbstractBlock {
   private final Block inner;
   private final Replacements replacements;
 
@@ -62,12 +62,13 @@ class Overlay extends AbstractBlock {
   /**
    * {@code block} with these weights in place of its own; an overlay of an overlay is one overlay.
    */
-  static Overlay of(Block block, IdentityHashMap<Frozen, Frozen> weights) {
+  public static Overlay of(Block block, IdentityHashMap<Frozen, Frozen> weights) {
     IdentityHashMap<Parameter, Parameter> parameters = new IdentityHashMap<>();
     weights.forEach(
         (from, to) -> {
-          for (int i = 0; i < from.parameters().size(); i++) {
-            parameters.put(from.parameters().get(i), to.parameters().get(i));
+          parameters.put(from.parameters().get(0), to.parameters().get(0));
+          if (from.biasParameter() != null && to.biasParameter() != null) {
+            parameters.put(from.biasParameter(), to.biasParameter());
           }
         });
     if (block instanceof Overlay below) {
@@ -97,7 +98,7 @@ class Overlay extends AbstractBlock {
   }
 
   /** The block whose computation this is, for asking about its type. */
-  static Block unwrap(Block block) {
+  public static Block unwrap(Block block) {
     return block instanceof Overlay o ? o.inner : block;
   }
 
@@ -166,10 +167,7 @@ class Overlay extends AbstractBlock {
     @Override
     public ParameterList getDirectParameters() {
       ParameterList out = new ParameterList();
-      int i = 0;
-      for (Pair<String, Parameter> p : super.inner.getDirectParameters()) {
-        out.add(p.getKey(), frozen.parameters().get(i++));
-      }
+      frozen.parameters().forEach(p -> out.add(p.getName(), p));
       return out;
     }
   }
