@@ -47,16 +47,19 @@ final class ProjectionCost implements AutoCloseable {
   private final NDArray dy;
 
   /**
-   * A projection {@code [size, size]} in float32 on this many tokens.
+   * A projection {@code [size, size]} with a bias, in float32, on this many tokens.
    *
    * @param storage how the weight is kept where it is adapted; the frozen one is float32
    */
   ProjectionCost(int size, int tokens, Storage storage) {
     Seed seed = Seed.of(1);
     NDArray w0 = seed.at("w").normal(manager, new Shape(size, size), 0.02);
+    NDArray b0 = seed.at("b").normal(manager, new Shape(size), 0.02);
     frozen =
         new Dense(
-            Parameters.of("weight", Parameter.Type.WEIGHT, w0, false), null, Operation.LINEAR);
+            Parameters.of("weight", Parameter.Type.WEIGHT, w0, false),
+            Parameters.of("bias", Parameter.Type.BIAS, b0, false),
+            Operation.LINEAR);
     this.storage = storage == Storages.dense() ? frozen : storage.store(frozen, w0, manager);
     x = seed.at("x").normal(manager, new Shape(1, tokens, size), 1);
     dy = seed.at("dy").normal(manager, new Shape(1, tokens, size), 1);
@@ -81,7 +84,7 @@ final class ProjectionCost implements AutoCloseable {
       double[] with = new double[runs];
       double[] ratio = new double[runs];
       for (int i = -5; i < runs; i++) { // the first five warm up
-        double a = milliseconds(() -> frozen.apply(pass, x, null), List.of());
+        double a = milliseconds(() -> frozen.apply(pass, x, frozen.bias(pass)), List.of());
         double b = milliseconds(() -> here.forward(at, x), trained);
         if (i >= 0) {
           alone[i] = a;
@@ -103,16 +106,15 @@ final class ProjectionCost implements AutoCloseable {
     Map<String, Object> memo = new HashMap<>();
     List<Declaration.Entry> all = new ArrayList<>(declared.entries());
     all.addAll(shared.entries());
-    for (Declaration.Entry e : all) {
-      try (Scope scope = Scope.open()) {
-        NDArray value =
-            e.init().make(new Context(own, Seed.of(2).at(e.name()), site, pass, memo), e.shape());
-        theta.put(e.name(), Scope.giveTo(own, value.duplicate()));
-      }
-      if (e.role() == Declaration.Role.TRAINED) {
-        NDArray value = Objects.requireNonNull(theta.get(e.name()));
-        value.setRequiresGradient(true);
-        trained.add(value);
+    try (Scope scope = Scope.open()) { // entries share what they compute once
+      for (Declaration.Entry e : all) {
+        Init.Context context = new Context(own, Seed.of(2).at(e.name()), site, pass, memo);
+        NDArray value = Scope.giveTo(own, e.init().make(context, e.shape()).duplicate());
+        theta.put(e.name(), value);
+        if (e.role() == Declaration.Role.TRAINED) {
+          value.setRequiresGradient(true);
+          trained.add(value);
+        }
       }
     }
     At at = new At(site, site.frozen(), pass, pass, theta::get);
@@ -124,7 +126,7 @@ final class ProjectionCost implements AutoCloseable {
             new Dense(
                 Parameters.of(
                     "weight", Parameter.Type.WEIGHT, Scope.giveTo(own, shifted.duplicate()), false),
-                null,
+                site.frozen().biasParameter(),
                 Operation.LINEAR),
             pass,
             pass,
@@ -166,7 +168,7 @@ final class ProjectionCost implements AutoCloseable {
 
     @Override
     public NDArray b0() {
-      throw new IllegalStateException("this projection has no bias");
+      return Objects.requireNonNull(site.frozen().bias(pass));
     }
 
     @Override
