@@ -83,7 +83,7 @@ final class ProjectionCost implements AutoCloseable {
       double[] alone = new double[runs];
       double[] with = new double[runs];
       double[] ratio = new double[runs];
-      for (int i = -5; i < runs; i++) { // the first five warm up
+      for (int i = -10; i < runs; i++) { // the first ten warm up
         double a = milliseconds(() -> frozen.apply(pass, x, frozen.bias(pass)), List.of());
         double b = milliseconds(() -> here.forward(at, x), trained);
         if (i >= 0) {

@@ -17,6 +17,7 @@ import org.peft4j.spi.Fluent;
 import org.peft4j.spi.Init;
 import org.peft4j.spi.Kind;
 import org.peft4j.spi.Site;
+import org.peft4j.tensor.LowRank;
 import org.peft4j.tensor.Scalars;
 
 /**
@@ -189,6 +190,17 @@ public record Lora(
   @Override
   public @Nullable NDArray biasDelta(At at) {
     return loraBias ? scaled(at.theta(B_BIAS)) : null;
+  }
+
+  @Override
+  public NDArray forward(At at, NDArray x) {
+    if (at.site().kind() != Kind.LINEAR) {
+      return at.frozen(x).add(branch(at, x));
+    }
+    NDArray low = at.map(at.dropout(dropout, x), at.theta(A), null);
+    NDArray y = LowRank.add(at.frozen(x), low, at.theta(B), scale());
+    NDArray bias = biasDelta(at);
+    return bias == null ? y : y.add(bias);
   }
 
   @Override

@@ -12,6 +12,7 @@ import ai.djl.ndarray.NDArray;
  * </pre>
  */
 public final class AdamWStep {
+  /** The update's list is returned from, or it would be taken for dead code. */
   static final String SCRIPT =
       """
         def adamw(self: __torch__.Ops,
@@ -20,19 +21,16 @@ public final class AdamWStep {
           m: Tensor,
           v: Tensor,
           h: Tensor) -> Tensor:
-          decay = float(torch.select(h, 0, 0))
-          one_minus_beta1 = float(torch.select(h, 0, 1))
-          beta2 = float(torch.select(h, 0, 2))
-          one_minus_beta2 = float(torch.select(h, 0, 3))
-          step_size = float(torch.select(h, 0, 4))
-          correction = float(torch.select(h, 0, 5))
-          eps = float(torch.select(h, 0, 6))
-          _0 = torch.mul_(p, decay)
-          _1 = torch.lerp_(m, g, one_minus_beta1)
-          _2 = torch.addcmul_(torch.mul_(v, beta2), g, g, value=one_minus_beta2)
-          denominator = torch.add_(torch.div_(torch.sqrt(v), correction), eps)
-          _3 = torch.addcdiv_(p, m, denominator, value=step_size)
-          return p
+          t = torch.to(torch.select(h, 0, 0), 6)
+          lr = float(torch.select(h, 0, 1))
+          b1 = float(torch.select(h, 0, 2))
+          b2 = float(torch.select(h, 0, 3))
+          eps = float(torch.select(h, 0, 4))
+          wd = float(torch.select(h, 0, 5))
+          none = annotate(List[Tensor], [])
+          out = [p]
+          torch._fused_adamw_(out, [g], [m], [v], none, [t], lr=lr, beta1=b1, beta2=b2, weight_decay=wd, eps=eps, amsgrad=False, maximize=False)
+          return out[0]
       """;
 
   private AdamWStep() {}
@@ -54,9 +52,7 @@ public final class AdamWStep {
       double b2,
       double eps,
       double decay) {
-    double stepSize = -lr / (1 - Math.pow(b1, t));
-    double correction = Math.sqrt(1 - Math.pow(b2, t));
-    double[] h = {1 - lr * decay, 1 - b1, b2, 1 - b2, stepSize, correction, eps};
+    double[] h = {t, lr, b1, b2, eps, decay};
     if (TorchScript.runs(p, g, m, v)) {
       TorchScript.call("adamw", p, g, m, v, p.getManager().create(h));
     } else {
@@ -65,9 +61,13 @@ public final class AdamWStep {
   }
 
   static void plain(NDArray p, NDArray g, NDArray m, NDArray v, double[] h) {
-    p.muli(h[0]);
-    m.addi(g.sub(m).mul(h[1]));
-    v.muli(h[2]).addi(g.mul(g).mul(h[3]));
-    p.addi(m.div(v.sqrt().div(h[5]).add(h[6])).mul(h[4]));
+    double t = h[0];
+    double lr = h[1];
+    p.muli(1 - lr * h[5]);
+    m.addi(g.sub(m).mul(1 - h[2]));
+    v.muli(h[3]).addi(g.mul(g).mul(1 - h[3]));
+    double correction = Math.sqrt(1 - Math.pow(h[3], t));
+    double step = -lr / (1 - Math.pow(h[2], t));
+    p.addi(m.div(v.sqrt().div(correction).add(h[4])).mul(step));
   }
 }

@@ -52,6 +52,7 @@ final class TorchScript {
           CacheWrite.SCRIPT,
           AdamWStep.SCRIPT,
           RootMeanSquare.SCRIPT,
+          LowRank.SCRIPT,
           Bfloat16.ENCODE_SCRIPT,
           Bfloat16.LINEAR_SCRIPT,
           Bfloat16.ROWS_SCRIPT,
