@@ -96,7 +96,7 @@ final class CompareCommand implements Callable<Integer> {
         + size
         + ". Every method has its defaults, the same rows, steps and head, and the learning rate of "
         + rates
-        + " that is best on 1,000 validation glosses with the first seed.\n\n"
+        + " that is best on up to 1,000 validation glosses with the first seed.\n\n"
         + "`./peft compare --train "
         + train
         + " --test "

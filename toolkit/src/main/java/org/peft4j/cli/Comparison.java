@@ -34,7 +34,7 @@ import org.peft4j.train.Fit;
  */
 final class Comparison {
   static final double[] RATES = {3e-4, 1e-3, 3e-3, 1e-2, 3e-2};
-  private static final int VALIDATION = 1_000;
+  private static final int MOST_VALIDATION = 1_000;
   private static final int BATCH = 16;
   private static final long SPLIT_SEED = 7;
   private static final String BASELINE = "frozen features";
@@ -185,7 +185,7 @@ final class Comparison {
   }
 
   private Examples validation(int seed) {
-    return data.validation().sample(VALIDATION, seed);
+    return data.validation().sample(Math.min(MOST_VALIDATION, size.train), seed);
   }
 
   private Examples test(int seed) {
