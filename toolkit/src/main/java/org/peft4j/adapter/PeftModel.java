@@ -74,7 +74,8 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     super((byte) 1);
     if (base instanceof PeftModel) {
       throw new IllegalArgumentException(
-          "the model is adapted already\nfix: add another adapter to it with add(...), or merge() it first");
+          "the model is adapted already\n"
+              + "fix: add another adapter to it with add(...), or merge() it first");
     }
     this.base = base;
     this.blueprint = new Blueprint(base, usualTargets, newModules);

@@ -30,7 +30,8 @@ public record Relora(Lora lora, Restarts restarts) implements OnLora {
     }
     if (lora.loraBias()) {
       throw new IllegalArgumentException(
-          "lora_bias: a restart adds to the weight alone\nfix: train the biases beside it, bias: all");
+          "lora_bias: a restart adds to the weight alone\n"
+              + "fix: train the biases beside it, bias: all");
     }
   }
 

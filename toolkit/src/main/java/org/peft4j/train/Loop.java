@@ -182,7 +182,8 @@ final class Loop {
       collector = Engine.getInstance().newGradientCollector();
     } catch (IllegalStateException e) {
       throw new IllegalStateException(
-          "another training run is going on in this process\nfix: let it end first (DJL collects gradients of one run at a time)",
+          "another training run is going on in this process\n"
+              + "fix: let it end first (DJL collects gradients of one run at a time)",
           e);
     }
     try (collector) {
