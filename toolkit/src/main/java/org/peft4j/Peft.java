@@ -27,6 +27,8 @@ import org.peft4j.reparam.LoraPlus;
 import org.peft4j.reparam.Mora;
 import org.peft4j.reparam.MultiLora;
 import org.peft4j.reparam.Nola;
+import org.peft4j.reparam.Relora;
+import org.peft4j.reparam.Remora;
 import org.peft4j.reparam.Sbora;
 import org.peft4j.reparam.TiedLora;
 import org.peft4j.reparam.Vera;
@@ -80,6 +82,11 @@ public final class Peft {
     return LoraPlus.Options.on(target(model));
   }
 
+  /** LoRA that starts over and adds up to high rank (ReLoRA, arXiv 2307.05695). */
+  public static Relora.Options<Tuned> relora(Block model) {
+    return Relora.Options.on(target(model));
+  }
+
   /** LoRA whose A is frozen (LoRA-FA, arXiv 2308.03303). */
   public static LoraFa.Options<Tuned> loraFa(Block model) {
     return LoraFa.Options.on(target(model), false);
@@ -123,6 +130,11 @@ public final class Peft {
   /** One square matrix of high rank (MoRA, arXiv 2405.12130). */
   public static Mora.Options<Tuned> mora(Block model) {
     return Mora.Options.on(target(model));
+  }
+
+  /** MoRA that starts over, with other inputs together (ReMoRA, arXiv 2405.12130). */
+  public static Remora.Options<Tuned> remora(Block model) {
+    return Remora.Options.on(target(model));
   }
 
   /** LoRA out of random matrices (NOLA, arXiv 2310.02556). */

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.reparam.Full;
 import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Frozen;
@@ -110,6 +111,30 @@ final class Adapter {
     List<At> out = new ArrayList<>();
     adapted().forEach(a -> out.add(at(a, pass, below)));
     return out;
+  }
+
+  /** The method that a trained tensor belongs to, and what the method calls it. */
+  record Owned(Reparam method, String tensor) {}
+
+  /**
+   * Whose tensor it is, by its name in {@link #tensors}: the method's at a site, a whole module's,
+   * a bias's that is trained beside the method, or one that all sites share.
+   */
+  Owned owned(String name) {
+    for (Attachment a : attachments.values()) {
+      String prefix = a.site().path() + ".";
+      if (!name.startsWith(prefix)) {
+        continue;
+      }
+      String tensor = name.substring(prefix.length());
+      if (a.reparam() != null && a.tensors().containsKey(tensor)) {
+        return new Owned(a.reparam(), tensor);
+      }
+      if (a.bias() != null && tensor.equals("bias")) {
+        return new Owned(new Full(), tensor);
+      }
+    }
+    return new Owned(reparam, name);
   }
 
   /** The hook that it is, or null. */

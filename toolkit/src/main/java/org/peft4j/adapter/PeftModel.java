@@ -74,7 +74,8 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     super((byte) 1);
     if (base instanceof PeftModel) {
       throw new IllegalArgumentException(
-          "the model is adapted already\nfix: add another adapter to it with add(...), or merge() it first");
+          "the model is adapted already\n"
+              + "fix: add another adapter to it with add(...), or merge() it first");
     }
     this.base = base;
     this.blueprint = new Blueprint(base, usualTargets, newModules);
@@ -307,8 +308,10 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   public final void afterStep(long n, long total) {
     try (Scope scope = Scope.open();
         NDManager temporary = arena.manager().newSubManager()) {
-      AdapterPass pass = pass(new ParameterStore(temporary, false), false, n, temporary);
+      ParameterStore store = new ParameterStore(temporary, false);
       for (Adapter a : active.adapters()) {
+        Seed seed = Seed.of(a.seed).at("step").at(n);
+        AdapterPass pass = new AdapterPass(store, false, active, seed, temporary);
         Torch.inference(
             () -> {
               a.reparam.afterStep(a.all(pass, pass.below()), n, total);
@@ -344,7 +347,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
       a.tensors()
           .forEach(
               (n, t) -> {
-                if (t.trained() || t.entry().role() == org.peft4j.spi.Declaration.Role.STATE) {
+                if (t.changes()) {
                   out.put(a.name + ":" + n, t.parameter());
                 }
               });
@@ -352,16 +355,29 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     return out;
   }
 
-  /** What the learning rate of this trainable parameter is multiplied by. */
-  public final double learningRateScale(String trainableName) {
+  /**
+   * What the learning rate of this trainable parameter is multiplied by in one update.
+   *
+   * @param n number of the step, from 1
+   * @param total number of steps of the run
+   */
+  public final double learningRateScale(String trainableName, long n, long total) {
+    Adapter.Owned owned = owned(trainableName);
+    Reparam method = owned.method();
+    return method.learningRateScale(owned.tensor()) * method.learningRateFactor(n, total);
+  }
+
+  /**
+   * Share of this trainable parameter's moments, the smallest ones, that the optimizer is to forget
+   * after {@link #afterStep}; mostly 0.
+   */
+  public final double droppedMoments(String trainableName, long n, long total) {
+    return owned(trainableName).method().droppedMoments(n, total);
+  }
+
+  private Adapter.Owned owned(String trainableName) {
     String[] parts = trainableName.split(":", 2);
-    Adapter a = adapter(parts[0]);
-    for (Attachment at : a.attachments.values()) {
-      if (at.reparam() != null && parts[1].startsWith(at.site().path() + ".")) {
-        return at.reparam().learningRateScale(parts[1].substring(at.site().path().length() + 1));
-      }
-    }
-    return a.reparam.learningRateScale(parts[1]);
+    return adapter(parts[0]).owned(parts[1]);
   }
 
   // ---- merging

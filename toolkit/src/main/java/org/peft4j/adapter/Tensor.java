@@ -11,6 +11,17 @@ record Tensor(Declaration.Entry entry, Parameter parameter) {
 
   /** Whether an adapter file holds it. */
   boolean inFile() {
-    return trained() || entry.role() == Declaration.Role.SAVED;
+    return switch (entry.role()) {
+      case TRAINED, SAVED, ACCUMULATED -> true;
+      case DERIVED, STATE -> false;
+    };
+  }
+
+  /** Whether training changes it, so that a checkpoint holds it. */
+  boolean changes() {
+    return switch (entry.role()) {
+      case TRAINED, STATE, ACCUMULATED -> true;
+      case SAVED, DERIVED -> false;
+    };
   }
 }

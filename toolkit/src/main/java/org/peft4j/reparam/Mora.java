@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.peft4j.spi.Additive;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Checks;
@@ -97,13 +98,17 @@ public record Mora(int rank, Operator operator) implements Additive {
     theta.trained(M, new Shape(q, q), Init.ZEROS);
   }
 
-  /** The branch on every unit vector. */
   @Override
   public NDArray delta(At at) {
+    return onUnits(at, units -> branch(at, units));
+  }
+
+  /** The matrix of a branch: what it computes on every unit vector. */
+  static NDArray onUnits(At at, UnaryOperator<NDArray> branch) {
     NDArray m = at.theta(M);
     NDArray units = m.getManager().eye((int) at.site().in());
     NDArray typed = units.toType(m.getDataType(), false);
-    return branch(at, typed).transpose();
+    return branch.apply(typed).transpose();
   }
 
   @Override

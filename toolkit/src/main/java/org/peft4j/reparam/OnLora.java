@@ -16,7 +16,7 @@ import org.peft4j.spi.Site;
 
 /**
  * A method whose effect on the weight is that of {@link #lora}, and which trains or starts its
- * factors in a way of its own. Its files are LoRA's.
+ * factors in a way of its own. Its files are LoRA's, unless it says otherwise.
  */
 interface OnLora extends Additive {
   /** What it computes. */

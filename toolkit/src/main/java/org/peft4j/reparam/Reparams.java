@@ -11,6 +11,7 @@ public final class Reparams {
       List.of(
           new Method(new Lora(), Reparams::lora),
           new Method(new LoraPlus(), LoraPlus::fromConfig),
+          new Method(new Relora(), Relora::fromConfig),
           new Method(new LoraFa(), LoraFa::fromConfig),
           new Method(new LoraFa(new Lora(), true), LoraFa::orthogonal),
           new Method(new Dora(), Dora::fromConfig),
@@ -22,6 +23,7 @@ public final class Reparams {
           new Method(new LoHa(), LoHa::fromConfig),
           new Method(new LoKr(), LoKr::fromConfig),
           new Method(new Mora(), Mora::fromConfig),
+          new Method(new Remora(), Remora::fromConfig),
           new Method(new Nola(), Nola::fromConfig),
           new Method(new Sbora(), Sbora::columns),
           new Method(new Sbora(new Lora(), false, 0, 0), Sbora::rows),

@@ -18,7 +18,9 @@ public final class Declaration {
     /** Constant and computed anew from the seed or from W0 when an adapter is loaded. */
     DERIVED,
     /** Changed by the method itself in training; part of a checkpoint, not of the adapter file. */
-    STATE
+    STATE,
+    /** Changed by the method itself in training; part of a checkpoint and saved. */
+    ACCUMULATED
   }
 
   /**
@@ -44,6 +46,10 @@ public final class Declaration {
 
   public Declaration state(String name, Shape shape) {
     return add(name, shape, Role.STATE, Init.ZEROS);
+  }
+
+  public Declaration accumulated(String name, Shape shape, Init init) {
+    return add(name, shape, Role.ACCUMULATED, init);
   }
 
   private Declaration add(String name, Shape shape, Role role, Init init) {

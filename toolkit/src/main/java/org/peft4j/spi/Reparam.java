@@ -116,6 +116,25 @@ public interface Reparam extends Tuner {
     return 1;
   }
 
+  /**
+   * What the learning rate of its tensors is multiplied by in one update, beside the run's own
+   * schedule, such as a rise after a restart.
+   *
+   * @param step number of this step, from 1
+   * @param total number of steps of the whole run
+   */
+  default double learningRateFactor(long step, long total) {
+    return 1;
+  }
+
+  /**
+   * Share of the optimizer's moments of its tensors, the smallest ones, that is forgotten after a
+   * step; 0 for none. See {@link #afterStep} for the parameters.
+   */
+  default double droppedMoments(long step, long total) {
+    return 0;
+  }
+
   /** Whether Hugging Face's configuration of it has the entry {@code bias}. */
   default boolean namesBias() {
     return true;

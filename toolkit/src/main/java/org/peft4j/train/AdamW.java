@@ -44,6 +44,29 @@ final class AdamW implements AutoCloseable {
     AdamWStep.apply(p, gradient, m, v, updates, learningRate, beta1, beta2, epsilon, decay);
   }
 
+  /**
+   * Forgets a share of a parameter's moments: both are zeroed where the first one is smallest. Of
+   * equal ones at the limit all go. The count of updates goes on, so the next steps are larger than
+   * a new run's first ones.
+   *
+   * @param share of the elements, in [0, 1]; rounded to whole ones
+   */
+  void prune(String name, double share) {
+    NDArray m = first.get(name);
+    NDArray v = second.get(name);
+    long n = m == null ? 0 : Math.round(share * m.size());
+    if (m == null || v == null || n == 0) {
+      return;
+    }
+    try (Scope scope = Scope.open()) {
+      NDArray size = m.abs();
+      NDArray limit = size.flatten().sort().get(n - 1);
+      NDArray kept = size.gt(limit).toType(DataType.FLOAT32, false);
+      m.muli(kept);
+      v.muli(kept);
+    }
+  }
+
   private NDArray zeros(NDArray like) {
     return Scope.giveTo(owner, owner.zeros(like.getShape(), DataType.FLOAT32));
   }

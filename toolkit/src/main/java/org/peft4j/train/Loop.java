@@ -155,10 +155,17 @@ final class Loop {
                         ? settings.clip() / (length + 1e-6)
                         : 1;
                 optimizer.begin();
-                trainable.forEach((name, p) -> apply(name, p, clip, rate, optimizer));
+                trainable.forEach(
+                    (name, p) -> {
+                      double own = rate * model.learningRateScale(name, n + 1, total);
+                      apply(name, p, clip, own, optimizer);
+                    });
                 return length;
               });
       model.afterStep(n + 1, total);
+      trainable
+          .keySet()
+          .forEach(name -> optimizer.prune(name, model.droppedMoments(name, n + 1, total)));
       trainable.values().forEach(Loop::clearGradient);
       double epoch = (double) (n + 1) / batchesPerEpoch;
       RunListener.Step done =
@@ -175,7 +182,8 @@ final class Loop {
       collector = Engine.getInstance().newGradientCollector();
     } catch (IllegalStateException e) {
       throw new IllegalStateException(
-          "another training run is going on in this process\nfix: let it end first (DJL collects gradients of one run at a time)",
+          "another training run is going on in this process\n"
+              + "fix: let it end first (DJL collects gradients of one run at a time)",
           e);
     }
     try (collector) {
@@ -211,7 +219,7 @@ final class Loop {
     Predicate<String> decays = settings.decays();
     boolean decaying = decays == null ? p.getShape().dimension() > 1 : decays.test(name);
     double decay = decaying ? settings.weightDecay() : 0;
-    optimizer.update(name, p, gradient, rate * model.learningRateScale(name), decay);
+    optimizer.update(name, p, gradient, rate, decay);
   }
 
   private static void clearGradient(Parameter p) {

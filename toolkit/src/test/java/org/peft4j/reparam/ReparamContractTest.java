@@ -83,6 +83,11 @@ class ReparamContractTest {
         all.add(new Mora(1, operator));
       }
     }
+    if (entry.standard() instanceof Remora) {
+      for (Mora.Operator operator : Mora.Operator.values()) {
+        all.add(new Remora(new Mora(1, operator), new Restarts(2, 0, 1)));
+      }
+    }
     if (entry.standard() instanceof Glora) {
       all.add(new Glora(2, Glora.Support.VECTOR, Glora.Support.VECTOR, Glora.Support.VECTOR));
       all.add(new Glora(2, Glora.Support.CONSTANT, Glora.Support.NONE, Glora.Support.NONE));
@@ -292,6 +297,7 @@ class ReparamContractTest {
     final Map<String, NDArray> held = new HashMap<>();
 
     final At at;
+    private boolean accumulates;
 
     Case(Reparam configured, Kind kind, DataType type) {
       this(configured, kind, type, Storages.dense(), false);
@@ -370,10 +376,20 @@ class ReparamContractTest {
         if (e.role() == Declaration.Role.TRAINED) {
           trained.put(e.name(), value);
         }
+        accumulates |= e.role() == Declaration.Role.ACCUMULATED;
       }
     }
 
+    /** Moves what is trained, and beneath it what the method itself accumulates of that. */
     void perturb() {
+      move();
+      if (accumulates) {
+        method.afterStep(List.of(at), 2, 8);
+        move();
+      }
+    }
+
+    private void move() {
       held.clear();
       trained.forEach(
           (n, v) ->

@@ -24,6 +24,8 @@ import org.peft4j.adapter.PeftModel;
 import org.peft4j.reparam.AdaLora;
 import org.peft4j.reparam.Full;
 import org.peft4j.reparam.Lora;
+import org.peft4j.reparam.Relora;
+import org.peft4j.reparam.Remora;
 import org.peft4j.reparam.Vera;
 import org.peft4j.spi.Reparam;
 import org.peft4j.tensor.Torch;
@@ -59,6 +61,8 @@ class TrainingTest {
         SmallTask.LORA,
         new AdaLora(4, 2, 8, 0.1, 0, 3, 5, 2, 0.85, 0.85, 0.1, Map.of()),
         new Vera(8, 0.1, 0.1, 1, true),
+        new Relora(),
+        new Remora(),
         new Full());
   }
 
