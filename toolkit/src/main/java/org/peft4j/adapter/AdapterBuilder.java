@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.peft4j.reparam.Full;
 import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.At;
@@ -26,6 +27,7 @@ import org.peft4j.spi.Pass;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
+import org.peft4j.spi.Storage;
 import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Seed;
@@ -155,23 +157,25 @@ final class AdapterBuilder {
               return t == null ? null : t.parameter().getArray();
             });
     NDArray shifted = reparam.shift(at);
-    Frozen base = site.frozen();
-    if (shifted != null) {
-      Parameter original = site.frozen().parameters().get(0);
-      Parameter weight =
-          Parameters.of(
-              original.getName(),
-              original.getType(),
-              Scope.giveTo(owner, Buffers.copyOf(owner, shifted)),
-              false);
-      base = new Dense(weight, site.frozen().biasParameter(), site.frozen().operation());
-    }
+    Frozen base = shifted == null ? site.frozen() : kept(site.frozen(), shifted, reparam.storage());
     Tensor bias = null;
     if (trainsBias) {
       bias = bias(site, plain);
       base = new Attachment.Rebiased(base, bias.parameter());
     }
     return new Attachment(site, reparam, tensors, bias, base);
+  }
+
+  private Frozen kept(Frozen like, NDArray weight, @Nullable Storage storage) {
+    if (storage != null) {
+      return storage.store(like, weight, owner);
+    }
+    Parameter original = like.parameters().get(0);
+    NDArray copy = Scope.giveTo(owner, Buffers.copyOf(owner, weight));
+    return new Dense(
+        Parameters.of(original.getName(), original.getType(), copy, false),
+        like.biasParameter(),
+        like.operation());
   }
 
   private Tensor bias(Site site, Pass plain) {

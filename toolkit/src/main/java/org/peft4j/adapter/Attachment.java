@@ -2,6 +2,7 @@ package org.peft4j.adapter;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Parameter;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Additive;
@@ -30,6 +31,14 @@ record Attachment(
   /** Whether another adapter may act at the same site at the same time. */
   boolean sums() {
     return reparam instanceof Additive && bias == null && base == site.frozen();
+  }
+
+  /** The parameters of {@link #base} that are this attachment's own. */
+  List<Parameter> ownBase() {
+    Frozen weights = base instanceof Rebiased r ? r.weights() : base;
+    return weights == site.frozen()
+        ? List.of()
+        : weights.parameters().stream().filter(p -> p != weights.biasParameter()).toList();
   }
 
   /** A frozen weight with another bias. */
@@ -65,7 +74,7 @@ record Attachment(
     }
 
     @Override
-    public java.util.List<Parameter> parameters() {
+    public List<Parameter> parameters() {
       return weights.parameters();
     }
 

@@ -30,7 +30,6 @@ import org.peft4j.model.Description;
 import org.peft4j.model.Pretrained;
 import org.peft4j.nn.Overlay;
 import org.peft4j.spi.At;
-import org.peft4j.spi.Dense;
 import org.peft4j.spi.Frozen;
 import org.peft4j.spi.Hook;
 import org.peft4j.spi.Placement;
@@ -187,9 +186,9 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
       use(left.toArray(String[]::new));
     }
     gone.tensors().values().forEach(t -> t.parameter().close());
-    gone.attachments.values().stream()
-        .filter(a -> a.base() instanceof Dense && a.base() != a.site().frozen())
-        .forEach(a -> a.base().parameters().get(0).close());
+    for (Attachment a : gone.attachments.values()) {
+      a.ownBase().forEach(Parameter::close);
+    }
     return this;
   }
 

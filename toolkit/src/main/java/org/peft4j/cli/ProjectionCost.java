@@ -18,7 +18,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
-import org.peft4j.quant.Storage;
 import org.peft4j.quant.Storages;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Declaration;
@@ -31,6 +30,7 @@ import org.peft4j.spi.Parameters;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
+import org.peft4j.spi.Storage;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Seed;
 import org.peft4j.tensor.Torch;
@@ -119,18 +119,11 @@ final class ProjectionCost implements AutoCloseable {
     }
     At at = new At(site, site.frozen(), pass, pass, theta::get);
     NDArray shifted = here.shift(at);
-    return shifted == null
-        ? at
-        : new At(
-            site,
-            new Dense(
-                Parameters.of(
-                    "weight", Parameter.Type.WEIGHT, Scope.giveTo(own, shifted.duplicate()), false),
-                site.frozen().biasParameter(),
-                Operation.LINEAR),
-            pass,
-            pass,
-            theta::get);
+    if (shifted == null) {
+      return at;
+    }
+    Storage kept = here.storage() == null ? Storages.dense() : here.storage();
+    return new At(site, kept.store(site.frozen(), shifted, own), pass, pass, theta::get);
   }
 
   private double milliseconds(Supplier<NDArray> forward, List<NDArray> trained) {

@@ -12,6 +12,7 @@ import org.peft4j.spi.Frozen;
 import org.peft4j.spi.Operation;
 import org.peft4j.spi.Parameters;
 import org.peft4j.spi.Pass;
+import org.peft4j.spi.Storage;
 import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Scope;
 

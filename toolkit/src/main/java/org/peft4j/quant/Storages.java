@@ -7,6 +7,7 @@ import java.util.Objects;
 import org.peft4j.spi.Dense;
 import org.peft4j.spi.Frozen;
 import org.peft4j.spi.Parameters;
+import org.peft4j.spi.Storage;
 import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Scope;
 

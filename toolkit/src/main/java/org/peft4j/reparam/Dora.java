@@ -16,6 +16,7 @@ import org.peft4j.spi.Init;
 import org.peft4j.spi.Kind;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
+import org.peft4j.spi.Storage;
 import org.peft4j.spi.Weight;
 import org.peft4j.tensor.Scalars;
 
@@ -90,6 +91,11 @@ public record Dora(Lora lora) implements Reparam {
   @Override
   public @Nullable NDArray shift(At at) {
     return lora.shift(at);
+  }
+
+  @Override
+  public @Nullable Storage storage() {
+    return lora.storage();
   }
 
   /** {@code m / |W0 + s B A|}, {@code [out]}. */

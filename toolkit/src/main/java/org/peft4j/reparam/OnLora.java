@@ -13,6 +13,7 @@ import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Kind;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
+import org.peft4j.spi.Storage;
 
 /**
  * A method whose effect on the weight is that of {@link #lora}, and which trains or starts its
@@ -49,6 +50,11 @@ interface OnLora extends Additive {
   @Override
   default @Nullable NDArray shift(At at) {
     return lora().shift(at);
+  }
+
+  @Override
+  default @Nullable Storage storage() {
+    return lora().storage();
   }
 
   @Override

@@ -77,6 +77,11 @@ public interface Reparam extends Tuner {
     return null;
   }
 
+  /** How to keep what {@link #shift} made; null for plain numbers. */
+  default @Nullable Storage storage() {
+    return null;
+  }
+
   /** A scalar to add to the training loss, or null. Called once per step with all sites. */
   default @Nullable NDArray penalty(List<At> sites) {
     return null;

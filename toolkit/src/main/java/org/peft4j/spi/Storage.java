@@ -1,8 +1,7 @@
-package org.peft4j.quant;
+package org.peft4j.spi;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import org.peft4j.spi.Frozen;
 
 /** A way to keep the frozen weight of a linear map. */
 public interface Storage {
