@@ -31,6 +31,7 @@ import org.peft4j.reparam.Relora;
 import org.peft4j.reparam.Remora;
 import org.peft4j.reparam.Sbora;
 import org.peft4j.reparam.TiedLora;
+import org.peft4j.reparam.TrainableTokens;
 import org.peft4j.reparam.Vera;
 import org.peft4j.spi.Fluent;
 import org.peft4j.spi.Placement;
@@ -165,6 +166,16 @@ public final class Peft {
   /** Normalisations alone (LayerNorm tuning, arXiv 2312.11420). */
   public static LnTuning.Options<Tuned> lnTuning(Block model) {
     return LnTuning.Options.on(target(model));
+  }
+
+  /** The embeddings of some tokens alone, such as new ones. */
+  public static TrainableTokens.Options<Tuned> trainableTokens(Block model) {
+    return TrainableTokens.Options.on(
+        target(model),
+        token -> {
+          Pretrained p = model instanceof Tuned t ? t.model() : Pretrained.of(model);
+          return p.tokenizer().tokenId(token);
+        });
   }
 
   /** Trained vectors in front of every text (prompt tuning, arXiv 2104.08691). */

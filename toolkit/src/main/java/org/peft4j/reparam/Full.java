@@ -1,6 +1,7 @@
 package org.peft4j.reparam;
 
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.peft4j.spi.At;
@@ -17,6 +18,7 @@ import org.peft4j.spi.Weight;
  * are measured against, and what happens to a module named in {@code modules_to_save}.
  */
 public record Full() implements Reparam {
+  static final List<String> EVERYTHING = List.of("regex:.*");
   private static final Copies COPIES = new Copies("weight", "bias");
 
   @Override
@@ -32,6 +34,21 @@ public record Full() implements Reparam {
   @Override
   public Set<Kind> kinds() {
     return EnumSet.allOf(Kind.class);
+  }
+
+  @Override
+  public List<String> usualTargets(List<Site> sites) {
+    return EVERYTHING;
+  }
+
+  @Override
+  public boolean followsTies() {
+    return true;
+  }
+
+  @Override
+  public boolean trainsBias() {
+    return true;
   }
 
   @Override

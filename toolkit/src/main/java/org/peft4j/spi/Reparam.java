@@ -140,6 +140,16 @@ public interface Reparam extends Tuner {
     return 0;
   }
 
+  /** Whether sites that share their tensor with an adapted one change with it. */
+  default boolean followsTies() {
+    return false;
+  }
+
+  /** Whether the bias of a site is among its own tensors, so that {@code bias} adds none there. */
+  default boolean trainsBias() {
+    return false;
+  }
+
   /** Whether Hugging Face's configuration of it has the entry {@code bias}. */
   default boolean namesBias() {
     return true;
