@@ -30,6 +30,7 @@ import org.peft4j.reparam.Nola;
 import org.peft4j.reparam.Relora;
 import org.peft4j.reparam.Remora;
 import org.peft4j.reparam.Sbora;
+import org.peft4j.reparam.Surgical;
 import org.peft4j.reparam.TiedLora;
 import org.peft4j.reparam.TrainableTokens;
 import org.peft4j.reparam.Vera;
@@ -197,6 +198,19 @@ public final class Peft {
   /** A bottleneck behind every feed-forward part (arXiv 2005.00247). */
   public static Pfeiffer.Options<Tuned> pfeiffer(Block model) {
     return Pfeiffer.Options.on(target(model));
+  }
+
+  /**
+   * All parameters of chosen layers, or of all at learning rates by relative gradient norms
+   * (surgical fine-tuning, arXiv 2210.11466).
+   */
+  public static Surgical.Options<Tuned> surgical(Block model) {
+    return Surgical.Options.on(target(model));
+  }
+
+  /** One block of layers after another, to see which the data asks for (arXiv 2210.11466). */
+  public static SurgicalSweep surgicalSweep(Block model) {
+    return SurgicalSweep.of(model);
   }
 
   /** All parameters: the reference that the others are measured against. */

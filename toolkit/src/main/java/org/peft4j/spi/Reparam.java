@@ -140,6 +140,17 @@ public interface Reparam extends Tuner {
     return 0;
   }
 
+  /**
+   * Learning rates of one update relative to the run's, for methods that set them by the gradients.
+   * Called before the update, with the trained tensors of all sites and their gradients; tensors
+   * that it does not name keep {@link #learningRateScale}.
+   *
+   * @param trained by site and name, such as {@code encoder.layer.0.output.dense.weight}
+   */
+  default Map<String, Double> learningRates(Map<String, NDArray> trained) {
+    return Map.of();
+  }
+
   /** Whether sites that share their tensor with an adapted one change with it. */
   default boolean followsTies() {
     return false;
