@@ -30,6 +30,7 @@ import org.peft4j.reparam.Nola;
 import org.peft4j.reparam.Relora;
 import org.peft4j.reparam.Remora;
 import org.peft4j.reparam.Sbora;
+import org.peft4j.reparam.Spafit;
 import org.peft4j.reparam.Surgical;
 import org.peft4j.reparam.TiedLora;
 import org.peft4j.reparam.TrainableTokens;
@@ -211,6 +212,11 @@ public final class Peft {
   /** One block of layers after another, to see which the data asks for (arXiv 2210.11466). */
   public static SurgicalSweep surgicalSweep(Block model) {
     return SurgicalSweep.of(model);
+  }
+
+  /** Nothing in low layers, biases in the middle, LoRA on top (SPAFIT, arXiv 2405.00201). */
+  public static Spafit.Options<Tuned> spafit(Block model) {
+    return Spafit.Options.on(target(model));
   }
 
   /** All parameters: the reference that the others are measured against. */

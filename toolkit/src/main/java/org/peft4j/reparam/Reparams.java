@@ -34,6 +34,7 @@ public final class Reparams {
               new TrainableTokens(List.of(0, 1, 2, 3), true), // whichever tokens a user names
               TrainableTokens::fromConfig),
           new Method(new Surgical(), Surgical::fromConfig),
+          new Method(new Spafit(), Spafit::fromConfig),
           new Method(new Full(), Full::fromConfig));
 
   /** A file of type LORA is a DoRA's if it says so. */
