@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Tag;
@@ -11,6 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.peft4j.model.Pretrained;
 import org.peft4j.spi.Placement;
+import org.peft4j.spi.Site;
 
 /** Which parts of a model are trained: SPAFIT's groups, top layers, the head alone. */
 @Tag("fast")
@@ -74,9 +76,45 @@ class PartsOfModelsTest {
     }
   }
 
+  @Test
+  void top_layers_are_the_last_ones_and_all_behind_them() {
+    try (Pretrained model = Models.load(BASES.resolve("bert"))) {
+      List<String> top = paths(Peft.full(model).topLayers(1).sites());
+      assertThat(top)
+          .contains("bert.encoder.layer.1.attention.self.query", "bert.pooler.dense", "classifier")
+          .noneMatch(p -> p.contains("layer.0") || p.contains("embeddings"));
+      assertThat(paths(Peft.full(model).topLayers(2).sites()))
+          .noneMatch(p -> p.contains("embeddings"))
+          .anyMatch(p -> p.contains("layer.0"));
+      assertThatThrownBy(() -> Peft.full(model).topLayers(3))
+          .hasMessageContaining("1 to the number of layers, 2");
+    }
+  }
+
+  @Test
+  void the_head_alone_an_old_one_or_a_new_one() {
+    try (Pretrained model = Models.load(BASES.resolve("bert"));
+        Tuned old = Peft.full(model).headOnly().apply()) {
+      assertThat(names(old)).containsExactlyInAnyOrder("classifier.weight", "classifier.bias");
+    }
+    try (Pretrained plain = Models.load(BASES.resolve("bert_plain"));
+        Pretrained model = plain.classify(List.of("a", "b"));
+        Tuned fresh = Peft.full(model).headOnly().apply()) {
+      assertThat(names(fresh)).containsExactlyInAnyOrder("classifier.weight", "classifier.bias");
+      fresh.save(dir);
+      try (Tuned again = Peft.load(plain, dir)) {
+        assertThat(names(again)).isEqualTo(names(fresh));
+      }
+    }
+  }
+
   private static Set<String> names(Tuned tuned) {
     return tuned.trainable().keySet().stream()
         .map(n -> n.substring(n.indexOf(':') + 1))
         .collect(Collectors.toSet());
+  }
+
+  private static List<String> paths(List<Site> sites) {
+    return sites.stream().map(Site::path).toList();
   }
 }

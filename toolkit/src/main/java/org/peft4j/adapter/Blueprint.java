@@ -56,6 +56,9 @@ public final class Blueprint {
       requireNoSites(hook, placement);
       return List.of();
     }
+    if (reparam instanceof Full && Targets.areSaved(sites, complete(placement))) {
+      return List.of(); // a new head, which is trained as a whole anyway
+    }
     List<Site> hit =
         Targets.match(sites, complete(placement), reparam.kinds(), reparam.name(), usual(reparam));
     return reparam.followsTies() ? withoutFollowers(hit) : hit;
