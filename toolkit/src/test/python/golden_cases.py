@@ -10,6 +10,7 @@ from peft import (
     LoHaConfig,
     LoKrConfig,
     LoraConfig,
+    TrainableTokensConfig,
     VeraConfig,
 )
 
@@ -466,5 +467,27 @@ def _others():
     ]
 
 
+def _tokens():
+    """Rows of the embeddings, and of a tied head with them."""
+    tied = "lm_head.trainable_tokens_delta is a copy of the embeddings': one tensor in the model"
+
+    def case(base, name, tokens, tags="", note=None, **settings):
+        def config():
+            return TrainableTokensConfig(
+                task_type=golden_bases.task_type(base), token_indices=tokens, **settings
+            )
+
+        return Case(base, name, config, ["tokens", *tags.split()], note=note)
+
+    both = ["embed_tokens", "lm_head"]
+    return [
+        case("bert", "tokens", [36, 14, 31, 7, 3, 49, 63, 30]),
+        case("llama", "tokens", [63, 5, 18, 41, 7]),
+        case("llama", "tokens_head", [63, 5, 18], "head", target_modules=both),
+        case("llama_tied", "tokens", [12, 5, 33], "tied", note=tied),
+        case("mlp", "tokens", [14, 5, 7, 15, 12, 6], target_modules=["embedding"]),
+    ]
+
+
 def all_cases():
-    return [*_lora(), *_adalora(), *_vera(), *_dora(), *_others()]
+    return [*_lora(), *_adalora(), *_vera(), *_dora(), *_others(), *_tokens()]

@@ -30,7 +30,10 @@ import org.peft4j.reparam.Nola;
 import org.peft4j.reparam.Relora;
 import org.peft4j.reparam.Remora;
 import org.peft4j.reparam.Sbora;
+import org.peft4j.reparam.Spafit;
+import org.peft4j.reparam.Surgical;
 import org.peft4j.reparam.TiedLora;
+import org.peft4j.reparam.TrainableTokens;
 import org.peft4j.reparam.Vera;
 import org.peft4j.spi.Fluent;
 import org.peft4j.spi.Placement;
@@ -167,6 +170,16 @@ public final class Peft {
     return LnTuning.Options.on(target(model));
   }
 
+  /** The embeddings of some tokens alone, such as new ones. */
+  public static TrainableTokens.Options<Tuned> trainableTokens(Block model) {
+    return TrainableTokens.Options.on(
+        target(model),
+        token -> {
+          Pretrained p = model instanceof Tuned t ? t.model() : Pretrained.of(model);
+          return p.tokenizer().tokenId(token);
+        });
+  }
+
   /** Trained vectors in front of every text (prompt tuning, arXiv 2104.08691). */
   public static PromptTuning.Options<Tuned> promptTuning(Block model) {
     return PromptTuning.Options.on(
@@ -186,6 +199,24 @@ public final class Peft {
   /** A bottleneck behind every feed-forward part (arXiv 2005.00247). */
   public static Pfeiffer.Options<Tuned> pfeiffer(Block model) {
     return Pfeiffer.Options.on(target(model));
+  }
+
+  /**
+   * All parameters of chosen layers, or of all at learning rates by relative gradient norms
+   * (surgical fine-tuning, arXiv 2210.11466).
+   */
+  public static Surgical.Options<Tuned> surgical(Block model) {
+    return Surgical.Options.on(target(model));
+  }
+
+  /** One block of layers after another, to see which the data asks for (arXiv 2210.11466). */
+  public static SurgicalSweep surgicalSweep(Block model) {
+    return SurgicalSweep.of(model);
+  }
+
+  /** Nothing in low layers, biases in the middle, LoRA on top (SPAFIT, arXiv 2405.00201). */
+  public static Spafit.Options<Tuned> spafit(Block model) {
+    return Spafit.Options.on(target(model));
   }
 
   /** All parameters: the reference that the others are measured against. */

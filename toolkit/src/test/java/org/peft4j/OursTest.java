@@ -142,6 +142,11 @@ class OursTest {
         "llama_prefix_projected",
         new Case("llama", m -> Peft.prefixTuning(m).tokens(3).projection(8).apply()));
     all.put(
+        "bert_tokens", new Case("bert", m -> Peft.trainableTokens(m).tokens(23, 7, 40).apply()));
+    all.put(
+        "llama_tied_tokens",
+        new Case("llama_tied", m -> Peft.trainableTokens(m).tokens(12, 5, 33).apply()));
+    all.put(
         "llama_tied_embedding",
         new Case("llama_tied", m -> Peft.lora(m).rank(3).targets("embed", "q").apply()));
     return all;

@@ -95,8 +95,7 @@ final class AdapterBuilder {
       } else if (here != null) {
         attachments.put(
             site,
-            attach(
-                site, here, shared, seed, plain, temporary, trainsBias && !(here instanceof Full)));
+            attach(site, here, shared, seed, plain, temporary, trainsBias && !here.trainsBias()));
       } else if (trainsBias) {
         Tensor bias = bias(site, plain);
         attachments.put(
@@ -109,7 +108,7 @@ final class AdapterBuilder {
                 new Attachment.Rebiased(site.frozen(), bias.parameter())));
       }
     }
-    if (reparam instanceof Full) {
+    if (reparam.followsTies()) {
       follow(attachments);
     }
     return new Adapter(name, reparam, placement, seedNumber, shared, attachments, anatomy);

@@ -37,6 +37,9 @@ final class AdapterConfig {
   /** Methods whose files say whether the base keeps its weights as {@code [in, out]}. */
   private static final Set<String> TRANSPOSABLE = Set.of("LORA", "ADALORA", "VERA", "IA3");
 
+  /** Types whose configuration in Hugging Face PEFT has no {@code modules_to_save}. */
+  private static final Set<String> WITHOUT_MODULES = Set.of("TRAINABLE_TOKENS");
+
   private static final String FEED_FORWARD = "feedforward_modules";
 
   private AdapterConfig() {}
@@ -77,9 +80,10 @@ final class AdapterConfig {
       }
     }
     c.put("inference_mode", true);
-    c.put(
-        "modules_to_save",
-        adapter.placement.modulesToSave().isEmpty() ? null : adapter.placement.modulesToSave());
+    List<String> whole = adapter.placement.modulesToSave();
+    if (!whole.isEmpty() || !WITHOUT_MODULES.contains(adapter.reparam.peftType())) {
+      c.put("modules_to_save", whole.isEmpty() ? null : whole);
+    }
     c.put("peft_type", adapter.reparam.peftType());
     c.put("revision", null);
     c.put("task_type", about.taskType());

@@ -25,8 +25,6 @@ import org.peft4j.spi.Site;
  * before anything is allocated.
  */
 public final class Blueprint {
-  private static final List<String> EVERYTHING = List.of("regex:.*");
-
   private final Block base;
   private final List<Site> sites;
   private final List<String> usualTargets;
@@ -58,9 +56,12 @@ public final class Blueprint {
       requireNoSites(hook, placement);
       return List.of();
     }
+    if (reparam instanceof Full && Targets.areSaved(sites, complete(placement))) {
+      return List.of(); // a new head, which is trained as a whole anyway
+    }
     List<Site> hit =
         Targets.match(sites, complete(placement), reparam.kinds(), reparam.name(), usual(reparam));
-    return reparam instanceof Full ? withoutFollowers(hit) : hit;
+    return reparam.followsTies() ? withoutFollowers(hit) : hit;
   }
 
   private void requireNoSites(Hook hook, Placement placement) {
@@ -129,9 +130,6 @@ public final class Blueprint {
   }
 
   private List<String> usual(Reparam reparam) {
-    if (reparam instanceof Full) {
-      return EVERYTHING;
-    }
     List<String> own = reparam.usualTargets(sites);
     if (!own.isEmpty()) {
       return own;
@@ -208,7 +206,7 @@ public final class Blueprint {
         boolean bias =
             complete.bias() == Placement.Bias.ALL
                 || (complete.bias() == Placement.Bias.LORA_ONLY && here != null);
-        whole += bias && !(here instanceof Full) ? site.frozen().biasSize() : 0;
+        whole += bias && (here == null || !here.trainsBias()) ? site.frozen().biasSize() : 0;
       }
     }
     String names = wholeNames(complete);

@@ -105,6 +105,15 @@ final class Targets {
     return out;
   }
 
+  /** Whether all that the targets name is trained as a whole and saved anyway. */
+  static boolean areSaved(List<Site> all, Placement placement) {
+    Set<Site> chosen = new LinkedHashSet<>();
+    placement.targets().forEach(t -> chosen.addAll(find(all, t)));
+    Set<Site> saved = new LinkedHashSet<>();
+    placement.modulesToSave().forEach(m -> saved.addAll(modules(all, m)));
+    return !chosen.isEmpty() && saved.containsAll(chosen);
+  }
+
   /**
    * The sites that an entry of {@code modules_to_save} means: the module itself or everything below
    * it.

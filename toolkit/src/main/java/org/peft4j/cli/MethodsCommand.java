@@ -14,6 +14,7 @@ import org.peft4j.adapter.Blueprint;
 import org.peft4j.adapter.Methods;
 import org.peft4j.model.Pretrained;
 import org.peft4j.reparam.Full;
+import org.peft4j.reparam.Surgical;
 import org.peft4j.spi.Additive;
 import org.peft4j.spi.Hook;
 import org.peft4j.spi.Method;
@@ -46,7 +47,11 @@ final class MethodsCommand implements Callable<Integer> {
     columns.add(left("merges").with(e -> e.standard() instanceof Hook ? "no" : "yes"));
     columns.add(
         left("quantised base")
-            .with(e -> e.standard() instanceof Full ? "trains a decoded copy" : "yes"));
+            .with(
+                e ->
+                    e.standard() instanceof Full || e.standard() instanceof Surgical
+                        ? "trains a decoded copy"
+                        : "yes"));
     columns.add(left("several").with(e -> e.standard() instanceof Additive ? "yes" : "no"));
     columns.add(left("Hugging Face").with(e -> huggingFace(e.standard())));
     columns.add(left("defaults").with(e -> e.standard().summary()));

@@ -44,6 +44,11 @@ public record BitFit() implements Reparam {
   }
 
   @Override
+  public boolean trainsBias() {
+    return true;
+  }
+
+  @Override
   public void declare(Site site, Declaration theta) {
     if (!site.hasBias()) {
       throw new IllegalArgumentException(

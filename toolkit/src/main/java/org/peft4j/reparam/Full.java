@@ -1,6 +1,9 @@
 package org.peft4j.reparam;
 
+import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.peft4j.spi.At;
@@ -17,6 +20,7 @@ import org.peft4j.spi.Weight;
  * are measured against, and what happens to a module named in {@code modules_to_save}.
  */
 public record Full() implements Reparam {
+  static final List<String> EVERYTHING = List.of("regex:.*");
   private static final Copies COPIES = new Copies("weight", "bias");
 
   @Override
@@ -32,6 +36,21 @@ public record Full() implements Reparam {
   @Override
   public Set<Kind> kinds() {
     return EnumSet.allOf(Kind.class);
+  }
+
+  @Override
+  public List<String> usualTargets(List<Site> sites) {
+    return EVERYTHING;
+  }
+
+  @Override
+  public boolean followsTies() {
+    return true;
+  }
+
+  @Override
+  public boolean trainsBias() {
+    return true;
   }
 
   @Override
@@ -58,7 +77,7 @@ public record Full() implements Reparam {
     return "all parameters";
   }
 
-  /** No options of its own, for {@code Peft.full(model)}. */
+  /** Which part to train, for {@code Peft.full(model)}; default all. */
   public static final class Options<R> extends Fluent<Full, Options<R>, R> {
     private Options(Draft<Full, R> draft) {
       super(draft);
@@ -71,6 +90,43 @@ public record Full() implements Reparam {
     @Override
     protected Options<R> with(Draft<Full, R> draft) {
       return new Options<>(draft);
+    }
+
+    /**
+     * The last k layers (of each stack, where a model has two) and what lies behind the layers: the
+     * usual way to fine-tune a part.
+     */
+    public Options<R> topLayers(int k) {
+      List<Site> all = sites();
+      Map<String, Integer> last = new HashMap<>();
+      all.stream()
+          .filter(s -> s.layer() >= 0)
+          .forEach(s -> last.merge(stack(s), s.layer(), Math::max));
+      int most = last.values().stream().mapToInt(n -> n + 1).max().orElse(0);
+      if (k < 1 || k > most) {
+        throw new IllegalArgumentException(
+            "topLayers\nexpected: 1 to the number of layers, " + most + "\nfound: " + k);
+      }
+      List<String> top = new ArrayList<>();
+      boolean behind = false;
+      for (Site s : all) {
+        Integer end = last.get(stack(s));
+        behind |= end != null;
+        if (end == null ? behind : s.layer() > end - k) {
+          top.add(s.path());
+        }
+      }
+      return targets(top.toArray(String[]::new));
+    }
+
+    /** What comes before the number of a site's layer in its path. */
+    private static String stack(Site s) {
+      return s.layer() < 0 ? "" : s.path().replaceFirst("(?<=\\.|^)\\d+(\\..*)?$", "");
+    }
+
+    /** The head alone, on the features that the model has (feature-based training). */
+    public Options<R> headOnly() {
+      return targets("head");
     }
   }
 }

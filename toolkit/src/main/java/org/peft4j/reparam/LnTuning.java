@@ -41,6 +41,11 @@ public record LnTuning() implements Reparam {
   }
 
   @Override
+  public boolean trainsBias() {
+    return true;
+  }
+
+  @Override
   public void declare(Site site, Declaration theta) {
     COPIES.declare(site, theta);
   }

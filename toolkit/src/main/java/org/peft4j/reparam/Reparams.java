@@ -30,6 +30,11 @@ public final class Reparams {
           new Method(new Ia3(), Ia3::fromConfig),
           new Method(new BitFit(), BitFit::fromConfig),
           new Method(new LnTuning(), LnTuning::fromConfig),
+          new Method(
+              new TrainableTokens(List.of(0, 1, 2, 3), true), // whichever tokens a user names
+              TrainableTokens::fromConfig),
+          new Method(new Surgical(), Surgical::fromConfig),
+          new Method(new Spafit(), Spafit::fromConfig),
           new Method(new Full(), Full::fromConfig));
 
   /** A file of type LORA is a DoRA's if it says so. */

@@ -140,6 +140,27 @@ public interface Reparam extends Tuner {
     return 0;
   }
 
+  /**
+   * Learning rates of one update relative to the run's, for methods that set them by the gradients.
+   * Called before the update, with the trained tensors of all sites and their gradients; tensors
+   * that it does not name keep {@link #learningRateScale}.
+   *
+   * @param trained by site and name, such as {@code encoder.layer.0.output.dense.weight}
+   */
+  default Map<String, Double> learningRates(Map<String, NDArray> trained) {
+    return Map.of();
+  }
+
+  /** Whether sites that share their tensor with an adapted one change with it. */
+  default boolean followsTies() {
+    return false;
+  }
+
+  /** Whether the bias of a site is among its own tensors, so that {@code bias} adds none there. */
+  default boolean trainsBias() {
+    return false;
+  }
+
   /** Whether Hugging Face's configuration of it has the entry {@code bias}. */
   default boolean namesBias() {
     return true;

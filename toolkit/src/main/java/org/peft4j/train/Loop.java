@@ -155,10 +155,12 @@ final class Loop {
                         ? settings.clip() / (length + 1e-6)
                         : 1;
                 optimizer.begin();
+                Map<String, Double> rates = model.learningRates();
                 trainable.forEach(
                     (name, p) -> {
-                      double own = rate * model.learningRateScale(name, n + 1, total);
-                      apply(name, p, clip, own, optimizer);
+                      Double own = rates.get(name);
+                      double scale = own == null ? model.learningRateScale(name, n + 1, total) : own;
+                      apply(name, p, clip, rate * scale, optimizer);
                     });
                 return length;
               });

@@ -96,6 +96,12 @@ class ReparamContractTest {
       all.add(new TiedLora(2, 3, 0, "B"));
       all.add(new TiedLora(2, 3, 0, "uv"));
     }
+    if (entry.standard() instanceof TrainableTokens) {
+      all.add(new TrainableTokens(List.of(5, 2), true));
+    }
+    if (entry.standard() instanceof Spafit) {
+      all.add(new Spafit(2, 3, 0, List.of("site"), 0, 0));
+    }
     if (entry.standard() instanceof Vera) {
       all.add(new Vera(3, 0, 0.1, 7, false));
     }

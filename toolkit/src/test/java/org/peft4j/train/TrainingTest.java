@@ -26,6 +26,7 @@ import org.peft4j.reparam.Full;
 import org.peft4j.reparam.Lora;
 import org.peft4j.reparam.Relora;
 import org.peft4j.reparam.Remora;
+import org.peft4j.reparam.Surgical;
 import org.peft4j.reparam.Vera;
 import org.peft4j.spi.Reparam;
 import org.peft4j.tensor.Torch;
@@ -63,7 +64,8 @@ class TrainingTest {
         new Vera(8, 0.1, 0.1, 1, true),
         new Relora(),
         new Remora(),
-        new Full());
+        new Full(),
+        new Surgical(true));
   }
 
   @ParameterizedTest
