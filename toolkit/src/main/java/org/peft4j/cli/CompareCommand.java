@@ -79,7 +79,17 @@ final class CompareCommand implements Callable<Integer> {
     Comparison.Line baseline = comparison.baseline();
     System.out.println(row(baseline, baseline));
     for (Method m : chosen) {
-      System.out.println(row(comparison.measure(m), baseline));
+      try {
+        System.out.println(row(comparison.measure(m), baseline));
+      } catch (IllegalArgumentException e) {
+        if (!methods.isEmpty()) {
+          throw e;
+        }
+        // its defaults do not fit this task, such as tokens that are to be named
+        System.out.println(
+            m.name() + " is left out: " + String.valueOf(e.getMessage()).replace('\n', ' '));
+        continue;
+      }
       AtomicFiles.writeString(out.resolve("table.md"), table(size, comparison.lines(), baseline));
     }
     System.out.println("table   " + out.resolve("table.md"));

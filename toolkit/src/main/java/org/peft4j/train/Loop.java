@@ -159,7 +159,8 @@ final class Loop {
                 trainable.forEach(
                     (name, p) -> {
                       Double own = rates.get(name);
-                      double scale = own == null ? model.learningRateScale(name, n + 1, total) : own;
+                      double scale =
+                          own == null ? model.learningRateScale(name, n + 1, total) : own;
                       apply(name, p, clip, rate * scale, optimizer);
                     });
                 return length;
