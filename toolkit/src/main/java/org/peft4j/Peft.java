@@ -24,6 +24,7 @@ import org.peft4j.reparam.Ia3;
 import org.peft4j.reparam.LnTuning;
 import org.peft4j.reparam.LoHa;
 import org.peft4j.reparam.LoKr;
+import org.peft4j.reparam.LongLora;
 import org.peft4j.reparam.Lora;
 import org.peft4j.reparam.LoraFa;
 import org.peft4j.reparam.LoraPlus;
@@ -108,6 +109,14 @@ public final class Peft {
   /** LoRA whose A is frozen and orthonormal (arXiv 2402.16842). */
   public static LoraFa.Options<Tuned> asyLora(Block model) {
     return LoraFa.Options.on(target(model), true);
+  }
+
+  /**
+   * LoRA for longer texts, with shifted sparse attention in training (LongLoRA, arXiv 2309.12307):
+   * {@code Peft.longLora(model.withContext(8192))}.
+   */
+  public static LongLora.Options<Tuned> longLora(Block model) {
+    return LongLora.Options.on(target(model));
   }
 
   /** LoRA on directions, with magnitudes trained apart (DoRA, arXiv 2402.09353). */
