@@ -32,6 +32,8 @@ HARMLESS = re.compile(
     "|tie_word_embeddings=True"
     "|does not produce the same output as the base model"
     "|Unsupported layer type '.*Norm'"
+    # LongLoRA's own, which say how it was trained
+    r"|Unexpected keyword arguments \['longlora_context', 'longlora_group_ratio', 'longlora_group_size'\]"
     # said of every pruned AdaLoRA, although the pattern is used
     "|rank_pattern keys did not match any targeted module and were ignored: .*lora_E'"
 )

@@ -1,6 +1,7 @@
 package org.peft4j;
 
 import ai.djl.Model;
+import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Block;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -8,9 +9,11 @@ import java.util.List;
 import java.util.Locale;
 import org.peft4j.adapter.Blueprint;
 import org.peft4j.adapter.PeftModel;
+import org.peft4j.adapter.Statistics;
 import org.peft4j.hook.Pfeiffer;
 import org.peft4j.hook.PrefixTuning;
 import org.peft4j.hook.PromptTuning;
+import org.peft4j.model.Inputs;
 import org.peft4j.model.Pretrained;
 import org.peft4j.reparam.AdaLora;
 import org.peft4j.reparam.BitFit;
@@ -21,6 +24,7 @@ import org.peft4j.reparam.Ia3;
 import org.peft4j.reparam.LnTuning;
 import org.peft4j.reparam.LoHa;
 import org.peft4j.reparam.LoKr;
+import org.peft4j.reparam.LongLora;
 import org.peft4j.reparam.Lora;
 import org.peft4j.reparam.LoraFa;
 import org.peft4j.reparam.LoraPlus;
@@ -40,6 +44,11 @@ import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
 import org.peft4j.spi.Tuner;
+import org.peft4j.tensor.Scope;
+import org.peft4j.tensor.Torch;
+import org.peft4j.text.Batch;
+import org.peft4j.text.Side;
+import org.peft4j.text.Tokens;
 
 /**
  * Where everything starts: {@code Peft.lora(model).rank(8).targets("q", "v").apply()}. The model is
@@ -48,6 +57,8 @@ import org.peft4j.spi.Tuner;
  * before {@code apply()}; printing the expression tells what it would train.
  */
 public final class Peft {
+  private static final int CALIBRATION_BATCH = 8;
+
   private Peft() {}
 
   /** Low-rank adaptation (LoRA, arXiv 2106.09685), rsLoRA, and its initialisations. */
@@ -98,6 +109,14 @@ public final class Peft {
   /** LoRA whose A is frozen and orthonormal (arXiv 2402.16842). */
   public static LoraFa.Options<Tuned> asyLora(Block model) {
     return LoraFa.Options.on(target(model), true);
+  }
+
+  /**
+   * LoRA for longer texts, with shifted sparse attention in training (LongLoRA, arXiv 2309.12307):
+   * {@code Peft.longLora(model.withContext(8192))}.
+   */
+  public static LongLora.Options<Tuned> longLora(Block model) {
+    return LongLora.Options.on(target(model));
   }
 
   /** LoRA on directions, with magnitudes trained apart (DoRA, arXiv 2402.09353). */
@@ -252,6 +271,30 @@ public final class Peft {
       tuned.close();
       throw e;
     }
+  }
+
+  /**
+   * What goes into the layers of a model on these texts, for starts that come from data: {@code
+   * Peft.lora(model).init(LoraInit.eva(Peft.calibrate(model, texts)))}.
+   *
+   * @param targets which layers, in the words of {@code targets}; none for the usual ones
+   */
+  public static Statistics calibrate(Block model, List<String> texts, String... targets) {
+    Pretrained p = model instanceof Tuned t ? t.model() : Pretrained.of(model);
+    List<Tokens> tokens = p.tokenizer().encodeAll(texts);
+    return Statistics.of(
+        p,
+        List.of(targets),
+        store -> {
+          for (int from = 0; from < tokens.size(); from += CALIBRATION_BATCH) {
+            int to = Math.min(tokens.size(), from + CALIBRATION_BATCH);
+            try (Scope scope = Scope.open();
+                NDManager manager = Torch.newManager()) {
+              Batch batch = Batch.of(tokens.subList(from, to), p.tokenizer().padId(), Side.RIGHT);
+              p.forward(store, Inputs.list(manager, batch), false);
+            }
+          }
+        });
   }
 
   private static Fluent.Target<Tuned> target(Block model) {

@@ -131,6 +131,7 @@ class OursTest {
         new Case("llama", m -> Peft.lokr(m).rank(1).decomposeBoth().targets("q", "up").apply()));
     all.put(
         "llama_sbora", new Case("llama", m -> Peft.sboraFa(m).rank(4).targets("q", "v").apply()));
+    all.put("llama_longlora", new Case("llama", m -> Peft.longLora(m).rank(4).apply()));
     all.put(
         "llama_dora", new Case("llama", m -> Peft.dora(m).rank(4).targets("all-linear").apply()));
     all.put(

@@ -86,6 +86,11 @@ final class Active {
     return hooks;
   }
 
+  /** The adapters whose effect weights cannot hold. */
+  List<Adapter> unmergeable() {
+    return hooks.stream().filter(a -> !Objects.requireNonNull(a.hook()).mergeable()).toList();
+  }
+
   List<Use> at(Frozen frozen) {
     return uses.getOrDefault(frozen, List.of());
   }

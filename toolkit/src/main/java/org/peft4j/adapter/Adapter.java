@@ -142,6 +142,11 @@ final class Adapter {
     return reparam instanceof Hook h ? h : null;
   }
 
+  /** The hook that it is and nothing else, with a kind of file of its own; or null. */
+  @Nullable Hook hookAlone() {
+    return reparam.kinds().isEmpty() ? hook() : null;
+  }
+
   /** A hook's view of its tensors in a pass. */
   Hook.View view(Pass pass, Pass below) {
     return new Hook.View(

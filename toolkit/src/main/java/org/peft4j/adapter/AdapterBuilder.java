@@ -47,7 +47,8 @@ final class AdapterBuilder {
   }
 
   Adapter build(String name, Reparam reparam, Placement given, long seed) {
-    return build(name, reparam, blueprint.complete(given), blueprint.match(reparam, given), seed);
+    return build(
+        name, reparam, blueprint.complete(reparam, given), blueprint.match(reparam, given), seed);
   }
 
   /** An adapter at these sites, whatever {@code placement} says of targets. */

@@ -65,7 +65,7 @@ final class AdapterConfig {
         && adapter.adapted().stream().anyMatch(a -> blueprint.isTransposed(a.site()))) {
       c.put("fan_in_fan_out", true);
     }
-    if (hook == null) {
+    if (adapter.hookAlone() == null) {
       if (adapter.reparam.namesBias() || adapter.placement.bias() != Placement.Bias.NONE) {
         c.put("bias", bias(adapter));
       }
@@ -73,11 +73,13 @@ final class AdapterConfig {
           "target_modules",
           names(adapter.adapted().stream().map(Attachment::site).toList(), all, adapter.placement));
     } else {
-      hook.sizes(Objects.requireNonNull(adapter.anatomy)).forEach((k, v) -> c.put(k, widen(v)));
       if (!adapter.placement.layers().isEmpty()) {
         c.put(
             LAYERS, adapter.placement.layers().stream().sorted().map(Integer::longValue).toList());
       }
+    }
+    if (hook != null) {
+      hook.sizes(Objects.requireNonNull(adapter.anatomy)).forEach((k, v) -> c.put(k, widen(v)));
     }
     c.put("inference_mode", true);
     List<String> whole = adapter.placement.modulesToSave();

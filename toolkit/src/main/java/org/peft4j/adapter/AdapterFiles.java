@@ -61,7 +61,7 @@ final class AdapterFiles {
             List<At> views = model.views(adapter, temporary);
             Reparam finished = adapter.reparam.finished(views);
             Map<String, NDArray> tensors = new LinkedHashMap<>();
-            Hook hook = adapter.hook();
+            Hook hook = adapter.hookAlone();
             if (hook != null) {
               finished = hook.filed();
               tensors.putAll(hookTensors(hook, model.hookView(adapter, temporary)));
@@ -94,7 +94,7 @@ final class AdapterFiles {
     Map<String, Slot> out = new LinkedHashMap<>();
     adapter.shared.forEach(
         (n, t) -> {
-          if (t.inFile() && adapter.hook() == null) {
+          if (t.inFile() && adapter.hookAlone() == null) {
             out.put(ROOT + n, new Slot(n, t.parameter().getArray()));
           }
         });
@@ -120,7 +120,7 @@ final class AdapterFiles {
 
   /** What modules' names begin with: a prompt's head stands one level higher. */
   private static String modules(Adapter adapter) {
-    return adapter.hook() == null ? MODEL : ROOT;
+    return adapter.hookAlone() == null ? MODEL : ROOT;
   }
 
   /** An adapted module keeps its bias under {@code base_layer}, as Hugging Face wraps it. */
@@ -199,7 +199,7 @@ final class AdapterFiles {
     adapter.shared.forEach(
         (n, t) -> {
           if (t.inFile()) {
-            wanted.put(adapter.hook() == null ? ROOT + n : n, t);
+            wanted.put(adapter.hookAlone() == null ? ROOT + n : n, t);
           }
         });
     for (Attachment a : adapter.attachments.values()) {
@@ -246,14 +246,14 @@ final class AdapterFiles {
           found.forEach(
               (tensor, key) -> {
                 boolean shared = adapter.shared.containsKey(key);
-                copy(source, key, tensor, shared ? adapter.hook() : null);
+                copy(source, key, tensor, shared ? adapter.hookAlone() : null);
               });
           return source;
         });
   }
 
   private static Shape filedShape(Adapter adapter, String key, Tensor tensor) {
-    Hook hook = adapter.hook();
+    Hook hook = adapter.hookAlone();
     return hook == null || !adapter.shared.containsKey(key)
         ? tensor.entry().shape()
         : hook.filedShape(Objects.requireNonNull(adapter.anatomy), tensor.entry());

@@ -56,11 +56,12 @@ public final class Blueprint {
       requireNoSites(hook, placement);
       return List.of();
     }
-    if (reparam instanceof Full && Targets.areSaved(sites, complete(placement))) {
+    if (reparam instanceof Full && Targets.areSaved(sites, complete(reparam, placement))) {
       return List.of(); // a new head, which is trained as a whole anyway
     }
     List<Site> hit =
-        Targets.match(sites, complete(placement), reparam.kinds(), reparam.name(), usual(reparam));
+        Targets.match(
+            sites, complete(reparam, placement), reparam.kinds(), reparam.name(), usual(reparam));
     return reparam.followsTies() ? withoutFollowers(hit) : hit;
   }
 
@@ -96,7 +97,8 @@ public final class Blueprint {
               + inner.getClass().getSimpleName()
               + "\nfix: use a model that Models.load(...) made, or a method that adapts weights, such as lora");
     }
-    Anatomy anatomy = network.anatomy();
+    int context = base instanceof Pretrained p ? p.context() : 0;
+    Anatomy anatomy = network.anatomy().reaching(context);
     return sites.stream()
         .filter(s -> "embed".equals(s.role()))
         .findFirst()
@@ -151,9 +153,16 @@ public final class Blueprint {
         .toList();
   }
 
-  /** The placement with the model's new modules among those to save. */
-  Placement complete(Placement placement) {
+  /** The placement with the model's new modules and the method's whole ones among those to save. */
+  Placement complete(Reparam reparam, Placement placement) {
+    List<String> own = reparam.wholeModules(sites);
+    Set<Site> covered = new LinkedHashSet<>();
+    own.forEach(m -> covered.addAll(Targets.modules(sites, m)));
     List<String> all = new ArrayList<>(placement.modulesToSave());
+    if (!own.isEmpty()) { // a file may name them in other words
+      all.removeIf(m -> covered.containsAll(Targets.modules(sites, m)));
+    }
+    all.addAll(own);
     newModules.stream().filter(m -> !all.contains(m)).forEach(all::add);
     return placement.withModulesToSave(all);
   }
@@ -191,7 +200,7 @@ public final class Blueprint {
   /** Counts without allocating. */
   public Count count(Reparam reparam, Placement placement) {
     List<Site> matched = match(reparam, placement);
-    Placement complete = complete(placement);
+    Placement complete = complete(reparam, placement);
     Map<Site, Reparam> plan = reparam.plan(matched);
     long adapted = shared(reparam, placement, matched).trainable();
     long whole = 0;

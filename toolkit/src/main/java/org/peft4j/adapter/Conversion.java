@@ -77,7 +77,7 @@ public final class Conversion {
       throw new IllegalArgumentException(
           "energy: expected a part above 0 and at most 1, found " + energy);
     }
-    for (Adapter a : active.hooks()) {
+    for (Adapter a : active.unmergeable()) {
       throw new IllegalStateException(
           "convert: adapter '" + a.name + "' (" + a.reparam.name() + ") changes no weights");
     }

@@ -63,7 +63,7 @@ final class Merger {
     if (active.adapters().isEmpty()) {
       throw new IllegalStateException("merge: no adapter is active\nfix: use(...) one first");
     }
-    for (Adapter a : active.hooks()) {
+    for (Adapter a : active.unmergeable()) {
       throw new IllegalStateException(
           "merge: adapter '"
               + a.name

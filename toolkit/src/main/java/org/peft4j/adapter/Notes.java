@@ -44,7 +44,7 @@ final class Notes {
         state,
         a.reparam.name(),
         a.reparam.summary(),
-        a.hook() == null ? String.format(Locale.ROOT, "%,d sites, ", a.adapted().size()) : "",
+        a.hookAlone() == null ? String.format(Locale.ROOT, "%,d sites, ", a.adapted().size()) : "",
         atSites + shared,
         whole == 0
             ? ""

@@ -461,7 +461,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
 
   /** Whether the active adapters are in weights alone, so that merging leaves nothing out. */
   public final boolean isMergeable() {
-    return active.hooks().isEmpty();
+    return active.unmergeable().isEmpty();
   }
 
   final void requireNotMerged(String what) {

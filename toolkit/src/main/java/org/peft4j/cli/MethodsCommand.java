@@ -16,7 +16,6 @@ import org.peft4j.model.Pretrained;
 import org.peft4j.reparam.Full;
 import org.peft4j.reparam.Surgical;
 import org.peft4j.spi.Additive;
-import org.peft4j.spi.Hook;
 import org.peft4j.spi.Method;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
@@ -44,7 +43,7 @@ final class MethodsCommand implements Callable<Integer> {
       columns.add(new Column().header("trainable").with(e -> trainable(blueprint, e.standard())));
     }
     columns.add(left("acts on").with(e -> actsOn(e.standard())));
-    columns.add(left("merges").with(e -> e.standard() instanceof Hook ? "no" : "yes"));
+    columns.add(left("merges").with(e -> e.standard() instanceof Hook h && !h.mergeable() ? "no" : "yes"));
     columns.add(
         left("quantised base")
             .with(
@@ -70,7 +69,7 @@ final class MethodsCommand implements Callable<Integer> {
   }
 
   private static String actsOn(Reparam method) {
-    return method instanceof Hook
+    return method.kinds().isEmpty()
         ? "what flows"
         : method.kinds().stream()
             .sorted()

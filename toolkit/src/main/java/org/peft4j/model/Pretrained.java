@@ -292,6 +292,12 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
     for (String key : architecture.dropouts()) {
       config = config.with(key, p);
     }
+    return configured(ours, config);
+  }
+
+  /** The same weights under another configuration. */
+  private Pretrained configured(Network ours, Config config) {
+    Architecture architecture = Objects.requireNonNull(facts.architecture());
     int tokens = (int) ours.body().embeddings().shape().get(0);
     Arena own = new Arena();
     List<Arena> all = new ArrayList<>(memory);
@@ -324,6 +330,33 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
     List<Arena> all = new ArrayList<>(memory);
     all.add(own);
     return new Pretrained(facts, block, all);
+  }
+
+  /**
+   * The same model for texts of up to {@code tokens} tokens: its rotary positions are pressed
+   * together by a whole factor (linear scaling, arXiv 2306.15595), which {@code config.json} says
+   * when it is saved. It answers worse until it is trained so, for which {@code Peft.longLora(...)}
+   * is made. A model that reaches as far already stays as it is. This model stays as it is, and the
+   * two share their weights.
+   *
+   * @throws IllegalStateException where positions are not rotary, or scaled in another way
+   */
+  public Pretrained withContext(int tokens) {
+    Network ours = ours("get a longer context");
+    if (!(ours.body() instanceof Llama)) {
+      throw new IllegalStateException(
+          "'"
+              + name()
+              + "' cannot get a longer context\nexpected: rotary positions, as Llama has them\nfound: "
+              + ours.body().getClass().getSimpleName()
+              + "\nfix: cut texts to its length");
+    }
+    return configured(ours, RotaryScaling.reaching(Objects.requireNonNull(config()), tokens));
+  }
+
+  /** Number of positions that it is made for; 0 where nothing says it. */
+  public int context() {
+    return config() == null ? 0 : RotaryScaling.reach(config());
   }
 
   private Network ours(String what) {

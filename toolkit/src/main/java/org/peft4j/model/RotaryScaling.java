@@ -1,5 +1,7 @@
 package org.peft4j.model;
 
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,13 +30,12 @@ abstract class RotaryScaling {
    */
   static RotaryScaling of(Config config, int size) {
     Config both = config.object("rope_parameters");
-    Config scaling = both != null ? both : config.object("rope_scaling");
+    Config scaling = scaling(config);
     double theta =
         both != null && both.values().get("rope_theta") != null
             ? both.number("rope_theta", 10000)
             : config.number("rope_theta", 10000);
-    String type =
-        scaling == null ? "default" : scaling.text("rope_type", scaling.text("type", "default"));
+    String type = scaling == null ? "default" : type(scaling);
     double[] plain = plain(theta, size);
     if (scaling == null || type.equals("default")) {
       return fixed(plain, 1);
@@ -50,6 +51,62 @@ abstract class RotaryScaling {
                   + ": rope scaling\nexpected: default, linear, dynamic, llama3 or yarn\nfound: "
                   + type);
     };
+  }
+
+  /** Number of positions that a configuration reaches, linear scaling included; 0 if unknown. */
+  static int reach(Config config) {
+    int trained = config.sizeOr(0, "max_position_embeddings", "n_positions", "n_ctx");
+    Config scaling = scaling(config);
+    double factor = scaling != null && type(scaling).equals("linear") ? linear(scaling) : 1;
+    return (int) Math.min(Integer.MAX_VALUE, trained * factor);
+  }
+
+  /**
+   * The configuration with positions pressed together, evenly and by a whole factor, until {@code
+   * tokens} of them lie where the trained ones do. {@code max_position_embeddings} stays the number
+   * of the trained ones, as Hugging Face has it.
+   */
+  static Config reaching(Config config, int tokens) {
+    Config scaling = scaling(config);
+    String type = scaling == null ? "default" : type(scaling);
+    if (!type.equals("default") && !type.equals("linear")) {
+      throw new IllegalStateException(
+          config.source()
+              + ": rope scaling\nexpected: none, or linear, to go on from\nfound: "
+              + type);
+    }
+    int now = reach(config);
+    if (now == 0) {
+      config.size("max_position_embeddings"); // says what is missing
+    }
+    if (tokens <= now) {
+      return config;
+    }
+    double before = type.equals("linear") && scaling != null ? linear(scaling) : 1;
+    Map<String, @Nullable Object> next = new LinkedHashMap<>();
+    if (scaling != null) {
+      next.putAll(scaling.values());
+    }
+    next.put("rope_type", "linear");
+    next.put("factor", before * Math.ceil(tokens / (double) now));
+    if (config.object("rope_parameters") != null) {
+      return config.with("rope_parameters", next);
+    }
+    next.put("type", "linear"); // what older readers go by
+    return config.with("rope_scaling", next);
+  }
+
+  private static @Nullable Config scaling(Config config) {
+    Config both = config.object("rope_parameters");
+    return both != null ? both : config.object("rope_scaling");
+  }
+
+  private static String type(Config scaling) {
+    return scaling.text("rope_type", scaling.text("type", "default"));
+  }
+
+  private static double linear(Config scaling) {
+    return positive(scaling, "factor");
   }
 
   private static double longest(Config config) {

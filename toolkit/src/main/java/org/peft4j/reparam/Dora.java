@@ -40,6 +40,10 @@ public record Dora(Lora lora) implements Reparam {
     if (lora.loraBias()) {
       throw new IllegalArgumentException("lora_bias: not possible with DoRA");
     }
+    if (lora.init().fromData()) {
+      throw new IllegalArgumentException(
+          "init: not possible with DoRA, found " + lora.init() + "\nfix: use it with lora");
+    }
   }
 
   @Override

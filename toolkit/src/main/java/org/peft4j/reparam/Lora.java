@@ -16,6 +16,7 @@ import org.peft4j.spi.Entries;
 import org.peft4j.spi.Fluent;
 import org.peft4j.spi.Init;
 import org.peft4j.spi.Kind;
+import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
 import org.peft4j.tensor.LowRank;
 import org.peft4j.tensor.Scalars;
@@ -41,13 +42,15 @@ public record Lora(
     double dropout,
     boolean rsLora,
     boolean loraBias,
-    LoraInit init,
+    LoraStart init,
     Map<String, Integer> rankPattern,
     Map<String, Double> alphaPattern)
     implements Additive {
 
   static final String A = "lora_A.weight";
   static final String B = "lora_B.weight";
+  private static final String A_START = "lora_A_start.weight";
+  private static final String B_START = "lora_B_start.weight";
   static final String EMBEDDING_A = "lora_embedding_A";
   static final String EMBEDDING_B = "lora_embedding_B";
   private static final String B_BIAS = "lora_B.bias";
@@ -91,7 +94,7 @@ public record Lora(
     return new Lora(rank, alpha, dropout, rsLora, true, init, rankPattern, alphaPattern);
   }
 
-  Lora withInit(LoraInit start) {
+  Lora withInit(LoraStart start) {
     return new Lora(rank, alpha, dropout, rsLora, loraBias, start, rankPattern, alphaPattern);
   }
 
@@ -135,6 +138,16 @@ public record Lora(
             .withAlphas(Map.of());
   }
 
+  /** The same scale at another rank. */
+  Lora resized(int r) {
+    return withRank(r).withAlpha(rsLora ? alpha * Math.sqrt((double) r / rank) : alpha * r / rank);
+  }
+
+  @Override
+  public Map<Site, Reparam> plan(List<Site> sites) {
+    return init.plan(this, sites);
+  }
+
   @Override
   public void declare(Site site, Declaration theta) {
     if (site.kind() != Kind.LINEAR && init.needsMatrix()) {
@@ -158,13 +171,21 @@ public record Lora(
       }
       case CONV -> {
         Shape w = site.shape();
-        theta.trained(A, new Shape(rank).addAll(w.slice(1)), init.a(this));
+        theta.trained(A, new Shape(rank).addAll(w.slice(1)), init.a(this, site));
         theta.trained(
-            B, new Shape(site.out(), rank).addAll(Patterns.ones(w.dimension() - 2)), init.b(this));
+            B,
+            new Shape(site.out(), rank).addAll(Patterns.ones(w.dimension() - 2)),
+            init.b(this, site));
       }
       default -> {
-        theta.trained(A, new Shape(rank, site.in()), init.a(this));
-        theta.trained(B, new Shape(site.out(), rank), init.b(this));
+        Shape a = new Shape(rank, site.in());
+        Shape b = new Shape(site.out(), rank);
+        theta.trained(A, a, init.a(this, site));
+        theta.trained(B, b, init.b(this, site));
+        if (init.shifts() && init.fromData()) { // to say in a file what was taken out of the base
+          theta.derived(A_START, a, init.a(this, site));
+          theta.derived(B_START, b, init.b(this, site));
+        }
       }
     }
     if (loraBias) {
@@ -253,6 +274,46 @@ public record Lora(
     return withRanks(ranks);
   }
 
+  /**
+   * What data gave is not in W0 and the seed, so ranks go into patterns, and a base that was
+   * shifted goes into a LoRA of twice the rank: {@code W0 - s B0 A0 + s B A = W0 + s [B, -B0] [A;
+   * A0]}.
+   */
+  @Override
+  public Lora finished(List<At> sites) {
+    if (!init.fromData()) {
+      return this;
+    }
+    Lora plain = withInit(LoraInit.KAIMING).withRanks(Map.of()).withAlphas(Map.of());
+    Lora all = init.shifts() ? plain.resized(2 * rank) : plain;
+    Map<String, Integer> ranks = new LinkedHashMap<>();
+    Map<String, Double> alphas = new LinkedHashMap<>();
+    for (At at : sites) {
+      int trained = (int) at.theta(A).getShape().get(0);
+      Lora here = at(at.site()).resized(init.shifts() ? 2 * trained : trained);
+      if (here.rank != all.rank) {
+        ranks.put(at.site().path(), here.rank);
+      }
+      if (here.alpha != all.alpha) {
+        alphas.put(at.site().path(), here.alpha);
+      }
+    }
+    return all.withRanks(ranks).withAlphas(alphas);
+  }
+
+  @Override
+  public NDArray stored(At at, String tensor) {
+    NDArray value = at.theta(tensor);
+    NDArray a = at.thetaOrNull(A_START);
+    NDArray b = at.thetaOrNull(B_START);
+    if (a == null || b == null) {
+      return value;
+    }
+    return tensor.equals(A)
+        ? value.concat(a, 0)
+        : tensor.equals(B) ? value.concat(b.neg(), 1) : value;
+  }
+
   @Override
   public Map<String, Object> toConfig() {
     Map<String, Object> c = new LinkedHashMap<>();
@@ -273,7 +334,7 @@ public record Lora(
     Map<String, Integer> ranks = new LinkedHashMap<>();
     c.numbers("rank_pattern").forEach((k, v) -> ranks.put(k, v.intValue()));
     // entries about other things than the numbers, or that are read elsewhere
-    c.accept("fan_in_fan_out", "megatron_core", "qalora_group_size");
+    c.accept("fan_in_fan_out", "megatron_core", "qalora_group_size", "eva_config", "corda_config");
     return new Lora(
         c.integer("r", 8),
         c.number("lora_alpha", 8),
@@ -347,7 +408,7 @@ public record Lora(
     }
 
     /** How A and B start; default {@link LoraInit#KAIMING}. */
-    public Options<R> init(LoraInit init) {
+    public Options<R> init(LoraStart init) {
       return with(tuner().withInit(init));
     }
 

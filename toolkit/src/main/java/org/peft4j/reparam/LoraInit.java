@@ -4,7 +4,9 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import java.util.Locale;
+import org.peft4j.spi.Calibration;
 import org.peft4j.spi.Init;
+import org.peft4j.spi.Site;
 import org.peft4j.tensor.Qr;
 import org.peft4j.tensor.Scalars;
 import org.peft4j.tensor.Svd;
@@ -13,7 +15,7 @@ import org.peft4j.tensor.Svd;
  * How LoRA's A {@code [r, in]} and B {@code [out, r]} start, in Hugging Face's words {@code
  * init_lora_weights}.
  */
-public enum LoraInit {
+public enum LoraInit implements LoraStart {
   /** A uniform in {@code +-1/sqrt(in)}, B = 0: starts at W0. */
   KAIMING,
   /** A normal with deviation 1/r, B = 0: starts at W0. */
@@ -33,15 +35,50 @@ public enum LoraInit {
    */
   ORTHOGONAL;
 
-  boolean shifts() {
+  /** {@link #eva(Calibration, double)} with at most twice its rank to a site. */
+  public static LoraStart eva(Calibration seen) {
+    return eva(seen, 2);
+  }
+
+  /**
+   * A from the principal components of the site's inputs, B = 0, ranks where the inputs vary most
+   * (EVA, arXiv 2410.07170).
+   *
+   * @param seen inputs of the sites, such as {@code Peft.calibrate(model, texts)}
+   * @param rho how many times its rank a site may get, at least 1
+   */
+  public static LoraStart eva(Calibration seen, double rho) {
+    return new Eva(seen, rho);
+  }
+
+  /**
+   * A and B from the directions of W0 that the site's inputs use most (CorDA, arXiv 2406.05223), to
+   * learn the task that the inputs come from. What is saved is a plain LoRA of twice the rank.
+   */
+  public static LoraStart corda(Calibration seen) {
+    return new Corda(seen, false);
+  }
+
+  /**
+   * A and B from the directions of W0 that the site's inputs use least, to keep what the model
+   * knows of them. What is saved is a plain LoRA of twice the rank.
+   */
+  public static LoraStart cordaKeeping(Calibration seen) {
+    return new Corda(seen, true);
+  }
+
+  @Override
+  public boolean shifts() {
     return this == PISSA || this == OLORA;
   }
 
-  boolean needsMatrix() {
+  @Override
+  public boolean needsMatrix() {
     return shifts() || this == ORTHOGONAL;
   }
 
-  Init a(Lora lora) {
+  @Override
+  public Init a(Lora lora, Site site) {
     return switch (this) {
       case KAIMING, RANDOM -> Init.KAIMING;
       case GAUSSIAN -> Init.normal(1.0 / lora.rank());
@@ -51,7 +88,8 @@ public enum LoraInit {
     };
   }
 
-  Init b(Lora lora) {
+  @Override
+  public Init b(Lora lora, Site site) {
     return switch (this) {
       case KAIMING, GAUSSIAN -> Init.ZEROS;
       case RANDOM -> Init.KAIMING;
@@ -110,7 +148,8 @@ public enum LoraInit {
     return a ? x.transpose() : x;
   }
 
-  Object toConfig() {
+  @Override
+  public Object toConfig() {
     return switch (this) {
       case KAIMING -> true;
       case RANDOM -> false;
@@ -125,6 +164,14 @@ public enum LoraInit {
     String s = value.toString().toLowerCase(Locale.ROOT);
     if (s.startsWith("pissa_niter_")) {
       return PISSA; // the same factors, here from the exact decomposition
+    }
+    if (s.equals("eva")) {
+      return KAIMING; // the values are the file's
+    }
+    if (s.equals("corda")) {
+      throw new IllegalArgumentException(
+          "init_lora_weights\nexpected: a start that W0 and a seed give again\nfound: corda, whose base comes from data\n"
+              + "fix: save it as a plain LoRA; Hugging Face PEFT does so by path_initial_model_for_weight_conversion");
     }
     for (LoraInit init : values()) {
       if (init.toConfig().equals(s)) {

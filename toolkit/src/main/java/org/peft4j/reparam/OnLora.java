@@ -2,6 +2,7 @@ package org.peft4j.reparam;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -40,6 +41,25 @@ interface OnLora extends Additive {
   default Reparam at(Site site) {
     Lora here = lora().at(site);
     return here.equals(lora()) ? this : on(here);
+  }
+
+  @Override
+  default Map<Site, Reparam> plan(List<Site> sites) {
+    Map<Site, Reparam> plan = new LinkedHashMap<>();
+    lora()
+        .plan(sites)
+        .forEach((s, here) -> plan.put(s, here.equals(lora()) ? this : on((Lora) here)));
+    return plan;
+  }
+
+  @Override
+  default Reparam finished(List<At> sites) {
+    return on(lora().finished(sites));
+  }
+
+  @Override
+  default NDArray stored(At at, String tensor) {
+    return lora().stored(at, tensor);
   }
 
   @Override

@@ -14,6 +14,7 @@ public final class Reparams {
           new Method(new Relora(), Relora::fromConfig),
           new Method(new LoraFa(), LoraFa::fromConfig),
           new Method(new LoraFa(new Lora(), true), LoraFa::orthogonal),
+          new Method(new LongLora(), LongLora::fromConfig),
           new Method(new Dora(), Dora::fromConfig),
           new Method(new AdaLora(), AdaLora::fromConfig),
           new Method(new Vera(), Vera::fromConfig),
@@ -37,8 +38,11 @@ public final class Reparams {
           new Method(new Spafit(), Spafit::fromConfig),
           new Method(new Full(), Full::fromConfig));
 
-  /** A file of type LORA is a DoRA's if it says so. */
+  /** A file of type LORA is a DoRA's or a LongLoRA's if it says so. */
   private static Reparam lora(Entries c) {
+    if (LongLora.in(c)) {
+      return LongLora.fromConfig(c);
+    }
     return c.flag("use_dora", false) ? Dora.fromConfig(c) : Lora.fromConfig(c);
   }
 

@@ -14,6 +14,7 @@ import java.util.Set;
  * @param stacks 2 for an encoder with a decoder, else 1
  * @param embeddings the token embeddings {@code [vocabulary, hidden]}
  * @param paths module path of every layer, those of an encoder first
+ * @param context number of positions that it is made for; 0 where that is not known
  */
 public record Anatomy(
     int hidden,
@@ -23,20 +24,40 @@ public record Anatomy(
     int headSize,
     int stacks,
     Frozen embeddings,
-    List<String> paths) {
+    List<String> paths,
+    int context) {
   public Anatomy {
     paths = List.copyOf(paths);
+  }
+
+  /** Of a model whose context is not known. */
+  public Anatomy(
+      int hidden,
+      int layers,
+      int heads,
+      int groups,
+      int headSize,
+      int stacks,
+      Frozen embeddings,
+      List<String> paths) {
+    this(hidden, layers, heads, groups, headSize, stacks, embeddings, paths, 0);
   }
 
   /** The same with the paths of these layers alone; of all if none is given. */
   public Anatomy within(Set<Integer> numbers) {
     List<String> some =
         paths.stream().filter(p -> numbers.isEmpty() || numbers.contains(Site.layerOf(p))).toList();
-    return new Anatomy(hidden, layers, heads, groups, headSize, stacks, embeddings, some);
+    return new Anatomy(hidden, layers, heads, groups, headSize, stacks, embeddings, some, context);
   }
 
   /** The same with other token embeddings. */
   public Anatomy with(Frozen other) {
-    return new Anatomy(hidden, layers, heads, groups, headSize, stacks, other, paths);
+    return new Anatomy(hidden, layers, heads, groups, headSize, stacks, other, paths, context);
+  }
+
+  /** The same with a known context. */
+  public Anatomy reaching(int positions) {
+    return new Anatomy(
+        hidden, layers, heads, groups, headSize, stacks, embeddings, paths, positions);
   }
 }

@@ -48,6 +48,11 @@ public interface Hook extends Reparam {
    */
   void declare(Anatomy model, Declaration theta);
 
+  /** Whether merging its weights leaves nothing out, as where it acts in training alone. */
+  default boolean mergeable() {
+    return false;
+  }
+
   /** Whether it can act in some layers only. */
   default boolean choosesLayers() {
     return false;

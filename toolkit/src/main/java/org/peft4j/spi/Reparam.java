@@ -30,6 +30,13 @@ public interface Reparam extends Tuner {
     return List.of();
   }
 
+  /**
+   * Modules that it trains whole beside what it adapts, in the words of {@code modules_to_save}.
+   */
+  default List<String> wholeModules(List<Site> sites) {
+    return List.of();
+  }
+
   /** The tensors it has at {@code site}. */
   void declare(Site site, Declaration theta);
 
