@@ -94,9 +94,10 @@ def check(directory):
         problems += compare(expected_state(model), file)
         inputs = bases.inputs_of(base, GOLDEN / "hf")
         computed = bases.run(base, model, inputs)
+        text = inputs.get("decoder_input_ids", inputs.get("input_ids"))
         for name, value in computed.items():
             if value.dim() == 3:  # without the rows of virtual tokens
-                computed[name] = value[:, value.shape[1] - inputs["input_ids"].shape[1] :].contiguous()
+                computed[name] = value[:, value.shape[1] - text.shape[1] :].contiguous()
     except Exception as e:  # whatever PEFT raises is a failure of this directory, not of the script
         return [f"{type(e).__name__}: {one_line(e)}"]
     problems += [f"not finite: {k}" for k, v in computed.items() if not v.isfinite().all()]

@@ -47,6 +47,7 @@ import golden_cases  # noqa: E402
 import golden_random  # noqa: E402
 import golden_several  # noqa: E402
 import golden_training  # noqa: E402
+import golden_variants  # noqa: E402
 
 
 def versions():
@@ -59,7 +60,7 @@ def versions():
     return found
 
 
-def index(root, rows):
+def index(root, rows, refused):
     return {
         "about": {
             "paths": "relative to this file",
@@ -76,9 +77,11 @@ def index(root, rows):
             "tolerance": "absolute, per output value; for float32 in another order of operations",
             "svd": "factors of an SVD or QR have arbitrary signs: compare products or outputs",
             "position_ids": "0, 1, 2, ... in every row, also with padding on the left",
+            "refused": "what PEFT refuses, and its words; the first of the id is the base",
         },
         "versions": versions(),
         "bases": {b: golden_bases.describe(b, root) for b in golden_bases.NAMES},
+        "refused": refused,
         "cases": rows,
     }
 
@@ -99,7 +102,7 @@ def make(root):
     rows, problems = [], []
     for base in golden_bases.NAMES:
         golden_bases.make(base, root)
-    for case in golden_cases.all_cases():
+    for case in [*golden_cases.all_cases(), *golden_variants.all_cases()]:
         row, said = golden_adapters.make(case, root)
         rows.append(row)
         problems += said
@@ -109,7 +112,11 @@ def make(root):
         problems += said
     problems += golden_adalora.make_traces(root) + golden_training.make(root)
     golden_random.make(root)
-    (root / "index.json").write_text(json.dumps(index(root, rows), indent=1) + "\n")
+    refused = {}
+    for case, words in golden_variants.refused():
+        refused[case.id], said = golden_adapters.refuse(case, words, root)
+        problems += said
+    (root / "index.json").write_text(json.dumps(index(root, rows, refused), indent=1) + "\n")
     return rows, problems
 
 

@@ -11,7 +11,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 import golden_adapters as adapters
 import golden_bases as bases
-from golden_cases import NAMES, Case, adalora
+from golden_cases import NAMES, SHAPES, Case, adalora
 
 NOTE = (
     "trained for 30 steps and pruned: the scale stays alpha / (init_r + 1e-5) whatever rank is left"
@@ -21,10 +21,7 @@ NOTE = (
 def _batches(base, count):
     for _ in range(count):
         ids = torch.randint(3, bases.VOCABULARY, (4, 9))
-        if base == "llama":
-            yield {"input_ids": ids, "labels": ids}
-        else:
-            yield {"input_ids": ids, "labels": ids[:, 1] % 3}
+        yield {"input_ids": ids, "labels": ids[:, 1] % 3 if base == "bert" else ids}
 
 
 def _pruned_case(base, name, **settings):
@@ -55,11 +52,11 @@ def _train_pruned(case, root):
 
 def make_pruned(root: Path):
     rows, problems = [], []
-    for base in ("bert", "llama"):
-        for name, settings, empty in (
-            ("adalora_pruned", dict(), False),
-            ("adalora_pruned_empty", dict(init_r=4, target_r=1), True),
-        ):
+    for base in SHAPES:
+        runs = [("adalora_pruned", dict(), base not in ("bert", "llama"))]
+        if not runs[0][2]:
+            runs.append(("adalora_pruned_empty", dict(init_r=4, target_r=1), True))
+        for name, settings, empty in runs:
             case = _pruned_case(base, name, **settings)
             model, ranks = _train_pruned(case, root)
             if empty:

@@ -32,8 +32,13 @@ HARMLESS = re.compile(
     "|tie_word_embeddings=True"
     "|does not produce the same output as the base model"
     "|Unsupported layer type '.*Norm'"
+<<<<<<< HEAD
     # LongLoRA's own, which say how it was trained
     r"|Unexpected keyword arguments \['longlora_context', 'longlora_group_ratio', 'longlora_group_size'\]"
+=======
+    # of linear layers beside GPT-2's transposed ones
+    "|fan_in_fan_out is set to"
+>>>>>>> 773095c894a7ddfd6925bfc8a53a03d4e376e59b
     # said of every pruned AdaLoRA, although the pattern is used
     "|rank_pattern keys did not match any targeted module and were ignored: .*lora_E'"
 )
@@ -221,3 +226,14 @@ def make(case, root: Path):
     model = wrap(case, root)
     perturb(model)
     return finish(case, model, root)
+
+
+def refuse(case, words, root: Path):
+    """Makes sure that PEFT does not get through a case; returns what it says, and the surprise if it
+    does."""
+    try:
+        bases.run(case.base, wrap(case, root), bases.inputs_of(case.base, root))
+    except (NotImplementedError, RuntimeError, TypeError, ValueError) as e:
+        said = one_line(e)
+        return said, [] if words in said else [f"{case.id}: refused with {said!r}, not {words!r}"]
+    return "", [f"{case.id}: PEFT takes it"]

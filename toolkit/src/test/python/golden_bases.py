@@ -10,9 +10,14 @@ from transformers import (
     BertConfig,
     BertForSequenceClassification,
     BertModel,
+    GPT2Config,
+    GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    T5Config,
+    T5ForConditionalGeneration,
 )
+from transformers.pytorch_utils import Conv1D
 
 VOCABULARY = 64
 BERT = dict(
@@ -37,6 +42,35 @@ LLAMA = dict(
     pad_token_id=0,
     bos_token_id=1,
     eos_token_id=2,
+)
+GPT2 = dict(
+    vocab_size=VOCABULARY,
+    n_embd=24,
+    n_inner=40,
+    n_layer=2,
+    n_head=4,
+    n_positions=32,
+    resid_pdrop=0.0,
+    embd_pdrop=0.0,
+    attn_pdrop=0.0,
+    pad_token_id=0,
+    bos_token_id=1,
+    eos_token_id=2,
+)
+T5 = dict(
+    vocab_size=VOCABULARY,
+    d_model=32,
+    d_kv=6,
+    d_ff=40,
+    num_layers=2,
+    num_decoder_layers=2,
+    num_heads=4,
+    relative_attention_num_buckets=8,
+    relative_attention_max_distance=12,
+    dropout_rate=0.0,
+    pad_token_id=0,
+    eos_token_id=1,
+    decoder_start_token_id=0,
 )
 
 
@@ -96,8 +130,19 @@ TRANSFORMERS = {
         LlamaConfig,
         {**LLAMA, "tie_word_embeddings": False, "attention_bias": True, "mlp_bias": True},
     ),
+    "gpt2": (GPT2LMHeadModel, GPT2Config, GPT2),
+    "gpt2_untied": (GPT2LMHeadModel, GPT2Config, {**GPT2, "tie_word_embeddings": False}),
+    "t5": (T5ForConditionalGeneration, T5Config, T5),
+    "t5_gated": (
+        T5ForConditionalGeneration,
+        T5Config,
+        {**T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
+    ),
 }
-NAMES = [*TRANSFORMERS, *CUSTOM]
+# a base's place seeds its weights: new ones go to the end
+NAMES = ["bert", "bert_plain", "llama", "llama_tied", "llama_bias", *CUSTOM]
+NAMES += [n for n in TRANSFORMERS if n not in NAMES]
+CAUSAL = ("llama", "gpt2")
 
 
 def outputs_of(base):
@@ -108,6 +153,8 @@ def task_type(base):
     """What a user of this base states in the configuration; None for models of one's own."""
     if base in CUSTOM:
         return None
+    if base.startswith("t5"):
+        return "SEQ_2_SEQ_LM"
     return {"bert": "SEQ_CLS", "bert_plain": "FEATURE_EXTRACTION"}.get(base, "CAUSAL_LM")
 
 
@@ -123,8 +170,35 @@ def _randomise(model):
                 elif p.dim() == 1:
                     p.copy_(1 + 0.2 * torch.randn_like(p))
                 else:
-                    fan_in = p[0].numel()
+                    fan_in = p.shape[0] if isinstance(module, Conv1D) else p[0].numel()
                     p.copy_(torch.randn_like(p) * 1.2 / fan_in**0.5)
+
+
+def _finish_t5(model, tied):
+    """This version of transformers ties the head whatever a configuration says, and gives the stacks
+    tables of their own."""
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if name.endswith(".q.weight"):
+                p.mul_(0.35)  # in place of 1 / sqrt(d_kv), which T5 leaves out
+    table = model.shared.weight
+    model.encoder.embed_tokens.weight = model.decoder.embed_tokens.weight = table
+    own = nn.Parameter(torch.randn_like(table) * 0.4 / table.shape[1] ** 0.5)
+    model.lm_head.weight = table if tied else own
+
+
+def _save_t5(model, tied, directory):
+    """As published files are: one table, and the head where it is not the table."""
+    weights = {
+        n: p.contiguous()
+        for n, p in model.state_dict().items()
+        if "embed_tokens" not in n and not (tied and n == "lm_head.weight")
+    }
+    save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
+    config = {**model.config.to_dict(), "architectures": [type(model).__name__]}
+    config.pop("scale_decoder_outputs")
+    config["tie_word_embeddings"] = tied
+    (directory / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
 def _inputs(base):
@@ -137,11 +211,15 @@ def _inputs(base):
     ids = torch.randint(3, VOCABULARY, (3, 11))
     mask = torch.ones_like(ids)
     mask[1, 7:] = 0
-    if base.startswith("llama"):
+    if base.startswith((*CAUSAL, "t5")):
         mask[2, :3] = 0
     else:
         mask[2, 9:] = 0
     inputs = {"input_ids": ids * mask, "attention_mask": mask}
+    if base.startswith("t5"):
+        written = torch.randint(3, VOCABULARY, (3, 8))
+        written[:, 0] = 0
+        inputs["decoder_input_ids"] = written
     if base.startswith("bert"):
         types = torch.zeros_like(ids)
         types[:, 5:] = 1
@@ -163,8 +241,16 @@ def make(base, root: Path):
         config = config_kind(**settings)
         model = kind(config)
         _randomise(model)
-        model.tie_weights()
-        model.save_pretrained(directory)
+        if base.startswith("t5"):
+            tied = settings.get("tie_word_embeddings", True)
+            _finish_t5(model, tied)
+            _save_t5(model, tied, directory)
+        else:
+            if base.startswith("gpt2"):
+                for p in model.transformer.ln_f.parameters():
+                    p.data.mul_(0.4)  # or scores would be as large as the embeddings
+            model.tie_weights()
+            model.save_pretrained(directory)
         (directory / "generation_config.json").unlink(missing_ok=True)
     inputs = _inputs(base)
     save_file({**inputs, **run(base, load(base, root), inputs)}, directory / "io.safetensors")
@@ -202,7 +288,7 @@ def run(base, model, inputs):
 
 def attended(base, inputs, value):
     """The entries worth comparing: a causal model's rows at padding hold numbers that nobody uses."""
-    if base.startswith("llama"):
+    if base.startswith(CAUSAL):
         return value[inputs["attention_mask"].bool()]
     return value
 
@@ -221,7 +307,7 @@ def describe(base, root: Path):
         "class": (CUSTOM[base] if base in CUSTOM else TRANSFORMERS[base][0]).__name__,
         "inputs": list(inputs_of(base, root)),
         "outputs": outputs_of(base),
-        "compare": "where attention_mask is 1" if base.startswith("llama") else "everywhere",
+        "compare": "where attention_mask is 1" if base.startswith(CAUSAL) else "everywhere",
     }
     if base in CUSTOM:
         row["architecture"] = " ".join(CUSTOM[base].__doc__.split())

@@ -16,6 +16,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Tag;
@@ -45,6 +47,9 @@ class GoldenTest {
           "does not fit",
           "llama_tied/lora_ensure_tying",
           "ensure_weight_tying");
+
+  private static final List<String> TYPES =
+      List.of("LORA", "DORA", "ADALORA", "VERA", "IA3", "LN_TUNING", "LOHA", "LOKR", "GLORA");
 
   private static Path root() {
     try {
@@ -76,6 +81,26 @@ class GoldenTest {
         bench.compare(bench.run(bench.model), bench.io, "", 1e-5, base.getKey());
       }
     }
+  }
+
+  /** A base's name begins with its shape: {@code gpt2_untied} is a GPT-2. */
+  @Test
+  void every_type_of_adapter_is_here_on_every_shape_of_model() throws IOException {
+    Set<String> found = new TreeSet<>();
+    for (Object o : (List<?>) index().get("cases")) {
+      Map<String, Object> c = map(o);
+      boolean dora = strings(c.get("tags")).contains("dora");
+      found.add((dora ? "DORA" : c.get("peft_type")) + " " + shape(String.valueOf(c.get("base"))));
+    }
+    Set<String> wanted = new TreeSet<>();
+    for (String shape : List.of("bert", "llama", "gpt2", "t5")) {
+      TYPES.forEach(t -> wanted.add(t + " " + shape));
+    }
+    assertThat(found).containsAll(wanted);
+  }
+
+  private static String shape(String base) {
+    return base.replaceFirst("_.*", "");
   }
 
   @TestFactory
@@ -234,7 +259,14 @@ class GoldenTest {
 
     NDList run(Block block) {
       List<String> names =
-          new ArrayList<>(List.of("input_ids", "attention_mask", "token_type_ids", "x", "ids"));
+          new ArrayList<>(
+              List.of(
+                  "input_ids",
+                  "attention_mask",
+                  "token_type_ids",
+                  "decoder_input_ids",
+                  "x",
+                  "ids"));
       names.retainAll(io.names());
       return Torch.inference(
           () -> {
