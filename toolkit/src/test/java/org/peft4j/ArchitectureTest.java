@@ -48,9 +48,9 @@ class ArchitectureTest {
     TABLE.put("text", Set.of("text.jinja", "tensor", "format"));
     TABLE.put("onnx", Set.of("tensor", "format"));
     TABLE.put("spi", Set.of("tensor"));
-    TABLE.put("reparam", Set.of("spi", "tensor"));
-    TABLE.put("hook", Set.of("spi", "tensor"));
     TABLE.put("quant", Set.of("spi", "tensor"));
+    TABLE.put("reparam", Set.of("quant", "spi", "tensor"));
+    TABLE.put("hook", Set.of("spi", "tensor"));
     TABLE.put("nn", Set.of("spi", "tensor"));
     TABLE.put("model", Set.of("nn", "quant", "spi", "format", "text", "tensor"));
     TABLE.put("data", Set.of("text", "format", "tensor"));

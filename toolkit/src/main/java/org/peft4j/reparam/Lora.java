@@ -18,6 +18,7 @@ import org.peft4j.spi.Init;
 import org.peft4j.spi.Kind;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
+import org.peft4j.spi.Storage;
 import org.peft4j.tensor.LowRank;
 import org.peft4j.tensor.Scalars;
 
@@ -195,7 +196,12 @@ public record Lora(
 
   @Override
   public @Nullable NDArray shift(At at) {
-    return init.shifts() ? at.w0().sub(delta(at)) : null;
+    return init.shifts() ? init.base(this, at) : null;
+  }
+
+  @Override
+  public @Nullable Storage storage() {
+    return init.keptIn();
   }
 
   @Override
@@ -323,11 +329,17 @@ public record Lora(
     c.put("use_rslora", rsLora);
     c.put("lora_bias", loraBias);
     c.put("init_lora_weights", init.toConfig());
+    c.putAll(init.moreConfig());
     c.put("rank_pattern", rankPattern);
     Map<String, Object> alphas = new LinkedHashMap<>();
     alphaPattern.forEach((k, v) -> alphas.put(k, Patterns.tidy(v)));
     c.put("alpha_pattern", alphas);
     return c;
+  }
+
+  private static LoraStart start(Entries c) {
+    Object named = c.textOrFlag("init_lora_weights", true);
+    return named.equals("loftq") ? Loftq.fromConfig(c) : LoraInit.fromConfig(named);
   }
 
   static Lora fromConfig(Entries c) {
@@ -341,7 +353,7 @@ public record Lora(
         c.number("lora_dropout", 0),
         c.flag("use_rslora", false),
         c.flag("lora_bias", false),
-        LoraInit.fromConfig(c.textOrFlag("init_lora_weights", true)),
+        start(c),
         ranks,
         c.numbers("alpha_pattern"));
   }

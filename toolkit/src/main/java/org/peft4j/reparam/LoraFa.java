@@ -2,7 +2,6 @@ package org.peft4j.reparam;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
-import org.peft4j.spi.At;
 import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Entries;
 import org.peft4j.spi.Init;
@@ -63,11 +62,6 @@ public record LoraFa(Lora lora, boolean orthogonal) implements OnLora {
     }
     NDArray random = c.seed().normal(c.manager(), new Shape(in, r), 1);
     return Qr.of(random).q().transpose().reshape(shape);
-  }
-
-  @Override
-  public NDArray forward(At at, NDArray x) {
-    return lora.forward(at, x);
   }
 
   @Override

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import java.util.Locale;
+import org.peft4j.quant.Storages;
 import org.peft4j.spi.Calibration;
 import org.peft4j.spi.Init;
 import org.peft4j.spi.Site;
@@ -67,6 +68,21 @@ public enum LoraInit implements LoraStart {
     return new Corda(seen, true);
   }
 
+  /** {@link #loftq(String, int)} in NF4 and one round. */
+  public static LoraStart loftq() {
+    return loftq("nf4", 1);
+  }
+
+  /**
+   * A quantised base, and A and B that make up for most of what it lost (LoftQ, arXiv 2310.08659).
+   *
+   * @param storage of the base, such as {@code nf4}
+   * @param rounds of quantising and approximating, at least 1
+   */
+  public static LoraStart loftq(String storage, int rounds) {
+    return new Loftq(Storages.byName(storage), rounds);
+  }
+
   @Override
   public boolean shifts() {
     return this == PISSA || this == OLORA;
@@ -124,7 +140,7 @@ public enum LoraInit implements LoraStart {
         });
   }
 
-  private static int atMost(int rank, Shape w) {
+  static int atMost(int rank, Shape w) {
     long most = Math.min(w.get(0), w.get(1));
     if (rank > most) {
       throw new IllegalArgumentException(
@@ -179,7 +195,7 @@ public enum LoraInit implements LoraStart {
       }
     }
     throw new IllegalArgumentException(
-        "init_lora_weights\nexpected: true, false, gaussian, pissa, olora or orthogonal\nfound: "
+        "init_lora_weights\nexpected: true, false, gaussian, pissa, olora, orthogonal or loftq\nfound: "
             + value);
   }
 

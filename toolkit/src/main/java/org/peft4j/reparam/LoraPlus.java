@@ -1,7 +1,5 @@
 package org.peft4j.reparam;
 
-import ai.djl.ndarray.NDArray;
-import org.peft4j.spi.At;
 import org.peft4j.spi.Checks;
 import org.peft4j.spi.Entries;
 
@@ -38,11 +36,6 @@ public record LoraPlus(Lora lora, double ratio) implements OnLora {
   @Override
   public double learningRateScale(String tensor) {
     return tensor.startsWith("lora_B") ? ratio : 1;
-  }
-
-  @Override
-  public NDArray forward(At at, NDArray x) {
-    return lora.forward(at, x);
   }
 
   @Override

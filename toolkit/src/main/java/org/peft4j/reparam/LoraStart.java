@@ -1,11 +1,15 @@
 package org.peft4j.reparam;
 
+import ai.djl.ndarray.NDArray;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.spi.At;
 import org.peft4j.spi.Init;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
+import org.peft4j.spi.Storage;
 
 /** How LoRA's A {@code [r, in]} and B {@code [out, r]} start; {@link LoraInit} has them all. */
 public interface LoraStart {
@@ -27,6 +31,16 @@ public interface LoraStart {
     return false;
   }
 
+  /** The weight that stands in for W0 where it {@link #shifts}. */
+  default NDArray base(Lora lora, At at) {
+    return at.w0().sub(lora.delta(at));
+  }
+
+  /** How {@link #base} is kept; null for plain numbers. */
+  default @Nullable Storage keptIn() {
+    return null;
+  }
+
   /** Whether it needs a weight that is a matrix. */
   default boolean needsMatrix() {
     return shifts();
@@ -39,4 +53,9 @@ public interface LoraStart {
 
   /** What {@code init_lora_weights} of a file says. */
   Object toConfig();
+
+  /** What else a file says of it. */
+  default Map<String, Object> moreConfig() {
+    return Map.of();
+  }
 }

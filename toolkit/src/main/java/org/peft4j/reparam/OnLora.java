@@ -93,6 +93,11 @@ interface OnLora extends Additive {
   }
 
   @Override
+  default NDArray forward(At at, NDArray x) {
+    return lora().forward(at, x);
+  }
+
+  @Override
   default Reparam fitted(List<Site> sites, BiFunction<Site, String, @Nullable Shape> shapes) {
     return on(lora().fitted(sites, shapes));
   }
