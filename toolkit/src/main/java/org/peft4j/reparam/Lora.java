@@ -221,13 +221,18 @@ public record Lora(
 
   @Override
   public NDArray forward(At at, NDArray x) {
+    return onto(at, at.frozen(x), x);
+  }
+
+  /** y with what the branch gives on x. */
+  NDArray onto(At at, NDArray y, NDArray x) {
     if (at.site().kind() != Kind.LINEAR) {
-      return at.frozen(x).add(branch(at, x));
+      return y.add(branch(at, x));
     }
     NDArray low = at.map(at.dropout(dropout, x), at.theta(A), null);
-    NDArray y = LowRank.add(at.frozen(x), low, at.theta(B), scale());
+    NDArray sum = LowRank.add(y, low, at.theta(B), scale());
     NDArray bias = biasDelta(at);
-    return bias == null ? y : y.add(bias);
+    return bias == null ? sum : sum.add(bias);
   }
 
   @Override

@@ -68,7 +68,7 @@ public record Relora(Lora lora, Restarts restarts) implements OnLora {
 
   @Override
   public NDArray forward(At at, NDArray x) {
-    return Restarts.forward(at, x, lora.branch(at, x));
+    return lora.onto(at, Restarts.base(at, x), x);
   }
 
   @Override

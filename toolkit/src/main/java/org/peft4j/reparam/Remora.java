@@ -96,7 +96,7 @@ public record Remora(Mora mora, Restarts restarts) implements Additive {
 
   @Override
   public NDArray forward(At at, NDArray x) {
-    return Restarts.forward(at, x, effect(at, x));
+    return Restarts.base(at, x).add(effect(at, x));
   }
 
   @Override

@@ -80,12 +80,12 @@ public record Restarts(int every, double warmup, double prune) {
     return at.map(x, at.theta(MERGED), null).add(effect);
   }
 
-  /** {@code x (W0 + D)^T + b0 + effect}: a sum of weights costs less than a second product. */
-  static NDArray forward(At at, NDArray x, NDArray effect) {
-    if (at.site().kind() == Kind.EMBEDDING) {
-      return at.frozen(x).add(branch(at, x, effect)); // of some rows, not of the whole table
-    }
-    return at.map(x, at.w0().add(at.theta(MERGED)), at.b0()).add(effect);
+  /** {@code x (W0 + D)^T + b0}: a sum of weights costs less than a second product. */
+  static NDArray base(At at, NDArray x) {
+    NDArray d = at.theta(MERGED);
+    return at.site().kind() == Kind.EMBEDDING
+        ? at.frozen(x).add(at.map(x, d, null)) // of some rows, not of the whole table
+        : at.map(x, at.w0().add(d), at.b0());
   }
 
   // ---- the schedule
