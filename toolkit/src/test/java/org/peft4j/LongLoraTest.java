@@ -93,8 +93,9 @@ class LongLoraTest {
         Tuned one = Peft.longLora(model).groupRatio(1).seed(3).apply();
         Tuned sparse = Peft.longLora(model).seed(3).apply()) {
       float[] expected = trained(plain, manager);
-      assertThat(trained(one, manager)).isEqualTo(expected);
-      assertThat(distance(trained(sparse, manager), expected)).isGreaterThan(1e-4f);
+      // matrix products round by where their operands lie in memory
+      assertThat(distance(trained(one, manager), expected)).isLessThan(2e-5f);
+      assertThat(distance(trained(sparse, manager), expected)).isGreaterThan(1e-3f);
     }
   }
 
