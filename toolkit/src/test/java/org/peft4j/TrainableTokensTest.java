@@ -36,6 +36,18 @@ class TrainableTokensTest {
     }
   }
 
+  @Test
+  void tokens_are_trained_beside_a_lora() {
+    try (Pretrained model = Models.load(BASES.resolve("llama_tied"));
+        Tuned tuned = Peft.lora(model).targets("q", "v").apply()) {
+      long lora = tuned.trainableParameters();
+      Peft.trainableTokens(tuned).named("tokens").tokens(12, 5).apply();
+      tuned.use("default", "tokens");
+      assertThat(tuned.trainableParameters()).isEqualTo(lora + 64);
+      assertThat(tuned.isMergeable()).isTrue();
+    }
+  }
+
   private static float[] weight(Pretrained model) {
     return model.getParameters().values().get(0).getArray().toFloatArray();
   }
