@@ -94,7 +94,7 @@ public record Full() implements Reparam {
 
     /**
      * The last k layers (of each stack, where a model has two) and what lies behind the layers. A
-     * head that is tied to the embeddings becomes a copy of its own, as they stay.
+     * head that is tied to the embeddings stays as they do.
      */
     public Options<R> topLayers(int k) {
       List<Site> all = sites();
