@@ -126,19 +126,24 @@ public final class Blueprint {
 
   /** Where embeddings of some tokens are trained beside the method. */
   Map<Site, TrainableTokens> tokens(Placement placement, Collection<Site> adapted) {
-    Map<Site, TrainableTokens> out = new LinkedHashMap<>();
+    Map<Site, TrainableTokens> named = new LinkedHashMap<>();
     placement
         .tokens()
         .forEach(
             (module, ids) ->
                 Targets.named(sites, module)
-                    .forEach(s -> out.put(s, new TrainableTokens(ids, true))));
-    List.copyOf(out.keySet()).stream()
-        .filter(
-            s ->
-                out.keySet().stream()
-                    .anyMatch(o -> o.frozen() == s.tiedTo() && out.get(o).equals(out.get(s))))
-        .forEach(out::remove); // they follow
+                    .forEach(s -> named.put(s, new TrainableTokens(ids, true))));
+    Map<Site, TrainableTokens> out = new LinkedHashMap<>();
+    named.forEach(
+        (site, tokens) -> {
+          boolean follows =
+              named.entrySet().stream()
+                  .anyMatch(
+                      o -> o.getKey().frozen() == site.tiedTo() && o.getValue().equals(tokens));
+          if (!follows) {
+            out.put(site, tokens);
+          }
+        });
     Set<Site> taken = new LinkedHashSet<>(adapted);
     placement.modulesToSave().forEach(m -> taken.addAll(Targets.modules(sites, m)));
     taken.retainAll(out.keySet());
