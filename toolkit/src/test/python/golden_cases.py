@@ -528,12 +528,23 @@ def _tokens():
 
         return Case(base, name, config, ["tokens", *tags.split()], note=note)
 
+    def beside(base, name, tokens, tags="", note=None):
+        targets = ["q_proj", "v_proj"]
+        tags = f"tokens {tags}"
+        settings = dict(target_modules=targets, trainable_token_indices=tokens)
+        return _case(base, name, tags, note=note, **settings)
+
     both = ["embed_tokens", "lm_head"]
+    lead = "the tied head follows, and is not in the file"
     return [
         case("bert", "tokens", [36, 14, 31, 7, 3, 49, 63, 30]),
         case("llama", "tokens", [63, 5, 18, 41, 7]),
         case("llama", "tokens_head", [63, 5, 18], "head", target_modules=both),
         case("llama_tied", "tokens", [12, 5, 33], "tied", note=tied),
+        beside("llama", "lora_tokens", [63, 5, 18]),
+        beside("llama", "lora_tokens_head", {"embed_tokens": [63, 5], "lm_head": [7, 63, 9]}, "head"),
+        beside("llama_tied", "lora_tokens", [12, 5, 33], "tied", lead),
+        beside("llama_tied", "lora_tokens_head", dict.fromkeys(both, [12, 5]), "tied head", lead),
         case("mlp", "tokens", [14, 5, 7, 15, 12, 6], target_modules=["embedding"]),
     ]
 

@@ -189,7 +189,10 @@ public final class Peft {
     return LnTuning.Options.on(target(model));
   }
 
-  /** The embeddings of some tokens alone, such as new ones. */
+  /**
+   * The embeddings of some tokens alone, such as new ones. On a {@link Tuned} model, under a name
+   * of its own, beside another method: {@code tuned.use("default", "tokens")}.
+   */
   public static TrainableTokens.Options<Tuned> trainableTokens(Block model) {
     return TrainableTokens.Options.on(
         target(model),

@@ -146,6 +146,13 @@ class OursTest {
     all.put(
         "bert_tokens", new Case("bert", m -> Peft.trainableTokens(m).tokens(23, 7, 40).apply()));
     all.put(
+        "llama_lora_tokens",
+        new Case("llama", m -> Peft.lora(m).rank(2).targets("q").trainableTokens(63, 5).apply()));
+    all.put(
+        "llama_tied_lora_tokens",
+        new Case(
+            "llama_tied", m -> Peft.lora(m).rank(2).targets("q").trainableTokens(12, 5).apply()));
+    all.put(
         "llama_tied_tokens",
         new Case("llama_tied", m -> Peft.trainableTokens(m).tokens(12, 5, 33).apply()));
     all.put(

@@ -89,6 +89,13 @@ class PartsOfModelsTest {
       assertThatThrownBy(() -> Peft.full(model).topLayers(3))
           .hasMessageContaining("1 to the number of layers, 2");
     }
+    try (Pretrained tied = Models.load(BASES.resolve("llama_tied"));
+        Tuned tuned = Peft.full(tied).topLayers(1).apply()) {
+      assertThat(names(tuned))
+          .contains("model.layers.1.mlp.up_proj.weight", "model.norm.weight")
+          .noneMatch(n -> n.contains("layers.0") || n.contains("embed_tokens"))
+          .noneMatch(n -> n.contains("lm_head"));
+    }
   }
 
   @Test

@@ -36,6 +36,29 @@ class TrainableTokensTest {
     }
   }
 
+  @Test
+  void tokens_are_trained_beside_a_lora() {
+    try (Pretrained model = Models.load(BASES.resolve("llama_tied"));
+        Tuned tuned = Peft.lora(model).targets("q", "v").apply()) {
+      long lora = tuned.trainableParameters();
+      Peft.trainableTokens(tuned).named("tokens").tokens(12, 5).apply();
+      tuned.use("default", "tokens");
+      assertThat(tuned.trainableParameters()).isEqualTo(lora + 64);
+      assertThat(tuned.isMergeable()).isTrue();
+    }
+  }
+
+  @Test
+  void tokens_of_a_table_that_is_adapted_anyway_are_refused() {
+    try (Pretrained model = Models.load(BASES.resolve("llama"))) {
+      assertThatThrownBy(() -> Peft.lora(model).targets("embed", "q").trainableTokens(3).apply())
+          .hasMessageContaining("trainable_token_indices")
+          .hasMessageContaining("embed_tokens");
+      assertThat(Peft.lora(model).targets("q").trainableTokens(3, 9).toString())
+          .contains("+ 2 tokens 64");
+    }
+  }
+
   private static float[] weight(Pretrained model) {
     return model.getParameters().values().get(0).getArray().toFloatArray();
   }

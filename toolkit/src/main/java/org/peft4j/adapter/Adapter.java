@@ -1,5 +1,6 @@
 package org.peft4j.adapter;
 
+import ai.djl.ndarray.NDArray;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
@@ -135,6 +136,21 @@ final class Adapter {
       }
     }
     return new Owned(reparam, name);
+  }
+
+  /** What the method makes of the gradients that its tensors have. */
+  Map<String, Double> learningRates() {
+    Map<String, NDArray> trained = new LinkedHashMap<>();
+    for (Attachment a : adapted()) {
+      a.tensors()
+          .forEach(
+              (n, t) -> {
+                if (t.trained()) {
+                  trained.put(a.site().path() + "." + n, t.parameter().getArray());
+                }
+              });
+    }
+    return reparam.learningRates(trained);
   }
 
   /** The hook that it is, or null. */

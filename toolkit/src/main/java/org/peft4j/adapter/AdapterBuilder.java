@@ -15,6 +15,7 @@ import java.util.Set;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.reparam.Full;
+import org.peft4j.reparam.TrainableTokens;
 import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Declaration;
@@ -84,13 +85,14 @@ final class AdapterBuilder {
     Map<Site, Reparam> plan = reparam.plan(matched);
     Set<Site> whole = new LinkedHashSet<>();
     placement.modulesToSave().forEach(m -> whole.addAll(Targets.modules(all, m)));
+    Map<Site, TrainableTokens> tokens = blueprint.tokens(placement, plan.keySet());
     for (Site site : all) {
-      Reparam here = plan.get(site);
+      Reparam here = tokens.containsKey(site) ? tokens.get(site) : plan.get(site);
       boolean trainsBias =
           site.hasBias()
               && !whole.contains(site)
               && (placement.bias() == Placement.Bias.ALL
-                  || (placement.bias() == Placement.Bias.LORA_ONLY && here != null));
+                  || (placement.bias() == Placement.Bias.LORA_ONLY && plan.get(site) != null));
       if (whole.contains(site)) {
         attachments.put(site, attach(site, new Full(), shared, seed, plain, temporary, false));
       } else if (here != null) {
@@ -109,18 +111,17 @@ final class AdapterBuilder {
                 new Attachment.Rebiased(site.frozen(), bias.parameter())));
       }
     }
-    if (reparam.followsTies()) {
-      follow(attachments);
-    }
+    follow(attachments, reparam.followsTies());
     return new Adapter(name, reparam, placement, seedNumber, shared, attachments, anatomy);
   }
 
-  /** Sites that share a tensor with one that is trained as a whole use its tensors. */
-  private void follow(Map<Site, Attachment> attachments) {
+  /** Sites that share a tensor with one that takes its ties along use its tensors. */
+  private void follow(Map<Site, Attachment> attachments, boolean everything) {
     for (Site site : all) {
       if (site.tiedTo() != null && !attachments.containsKey(site)) {
         for (Attachment owner : List.copyOf(attachments.values())) {
-          if (owner.site().frozen() == site.tiedTo()) {
+          boolean leads = everything || owner.reparam() instanceof TrainableTokens;
+          if (leads && owner.site().frozen() == site.tiedTo()) {
             attachments.put(
                 site, new Attachment(site, owner.reparam(), owner.tensors(), null, site.frozen()));
           }

@@ -32,6 +32,11 @@ final class AdapterConfig {
    */
   private static final Set<String> USUAL_HEADS = Set.of("classifier", "score");
 
+  private static final String TOKENS = "trainable_token_indices";
+
+  /** The role of the table that tokens are looked up in. */
+  private static final String EMBEDDINGS = "embed";
+
   private static final String LAYERS = "layers_to_transform";
 
   /** Methods whose files say whether the base keeps its weights as {@code [in, out]}. */
@@ -87,6 +92,9 @@ final class AdapterConfig {
       c.put("modules_to_save", whole.isEmpty() ? null : whole);
     }
     c.put("peft_type", adapter.reparam.peftType());
+    if (!adapter.placement.tokens().isEmpty()) {
+      c.put(TOKENS, tokens(adapter.placement.tokens()));
+    }
     c.put("revision", null);
     c.put("task_type", about.taskType());
     finished.toConfig().forEach((k, v) -> c.put(k, v == Entries.NULL ? null : widen(v)));
@@ -96,6 +104,14 @@ final class AdapterConfig {
     }
     // sorted as Hugging Face does it, but for patterns, in which the first match wins
     AtomicFiles.writeString(file, Json.formatUnsorted(new TreeMap<>(c)));
+  }
+
+  /** A list for the embeddings that every model has, else a list by module. */
+  private static Object tokens(Map<String, List<Integer>> tokens) {
+    Map<String, Object> byModule = new TreeMap<>();
+    tokens.forEach((m, ids) -> byModule.put(m, ids.stream().map(Integer::longValue).toList()));
+    Object embed = byModule.get(EMBEDDINGS);
+    return embed != null && byModule.size() == 1 ? embed : byModule;
   }
 
   /** LoRA's relatives say {@code lora_only}, others name themselves. */
@@ -206,7 +222,27 @@ final class AdapterConfig {
     Set<Integer> layers = new LinkedHashSet<>(c.integers(LAYERS));
     c.accept("layers_pattern");
     String bias = c.text("bias", "none");
-    return new Placement(targets, exclude, layers, List.copyOf(save), Placement.Bias.of(bias));
+    return new Placement(
+        targets,
+        exclude,
+        layers,
+        List.copyOf(save),
+        Placement.Bias.of(bias),
+        tokens(c, values.get(TOKENS)));
+  }
+
+  private static Map<String, List<Integer>> tokens(Entries c, @Nullable Object found) {
+    if (!(found instanceof Map<?, ?> byModule)) {
+      List<Integer> ids = c.integers(TOKENS);
+      return ids.isEmpty() ? Map.of() : Map.of(EMBEDDINGS, ids);
+    }
+    c.accept(TOKENS);
+    Map<String, @Nullable Object> entries = new LinkedHashMap<>();
+    byModule.forEach((module, ids) -> entries.put(String.valueOf(module), ids));
+    Entries each = new Entries(TOKENS, entries);
+    Map<String, List<Integer>> out = new LinkedHashMap<>();
+    entries.keySet().forEach(module -> out.put(module, each.integers(module)));
+    return out;
   }
 
   /**

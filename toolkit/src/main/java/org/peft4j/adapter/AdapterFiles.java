@@ -18,6 +18,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.Safetensors;
 import org.peft4j.format.TensorSource;
+import org.peft4j.reparam.TrainableTokens;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Hook;
@@ -103,12 +104,12 @@ final class AdapterFiles {
       a.tensors()
           .forEach(
               (n, t) -> {
-                if (t.inFile()) {
+                if (t.inFile() && !isCopy(adapter, a)) {
                   NDArray value =
                       view == null
                           ? t.parameter().getArray()
                           : finished.at(a.site()).stored(view, n);
-                  out.put(modules(adapter) + a.site().path() + "." + n, new Slot(n, value));
+                  out.put(key(adapter, a, n), new Slot(n, value));
                 }
               });
       if (a.bias() != null) {
@@ -121,6 +122,26 @@ final class AdapterFiles {
   /** What modules' names begin with: a prompt's head stands one level higher. */
   private static String modules(Adapter adapter) {
     return adapter.hookAlone() == null ? MODEL : ROOT;
+  }
+
+  /** Tokens trained beside the method stand one level lower. */
+  private static String key(Adapter adapter, Attachment a, String tensor) {
+    boolean beside = a.reparam() instanceof TrainableTokens && !isOfTokens(adapter);
+    String module = modules(adapter) + a.site().path();
+    return module + (beside ? ".token_adapter." : ".") + tensor;
+  }
+
+  /** Whether a tied site's tensors are left out: they are the embeddings' trained beside it. */
+  private static boolean isCopy(Adapter adapter, Attachment a) {
+    return a.reparam() instanceof TrainableTokens
+        && !isOfTokens(adapter)
+        && adapter.attachments.values().stream()
+            .anyMatch(
+                o -> o.site().frozen() == a.site().tiedTo() && o.tensors().equals(a.tensors()));
+  }
+
+  private static boolean isOfTokens(Adapter adapter) {
+    return adapter.reparam instanceof TrainableTokens;
   }
 
   /** An adapted module keeps its bias under {@code base_layer}, as Hugging Face wraps it. */
@@ -206,8 +227,8 @@ final class AdapterFiles {
       a.tensors()
           .forEach(
               (n, t) -> {
-                if (t.inFile()) {
-                  wanted.put(modules(adapter) + a.site().path() + "." + n, t);
+                if (t.inFile() && !isCopy(adapter, a)) {
+                  wanted.put(key(adapter, a, n), t);
                 }
               });
       if (a.bias() != null) {

@@ -2,6 +2,8 @@ package org.peft4j.adapter;
 
 import ai.djl.nn.Block;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
@@ -11,6 +13,7 @@ import org.peft4j.model.Network;
 import org.peft4j.model.Pretrained;
 import org.peft4j.nn.Overlay;
 import org.peft4j.reparam.Full;
+import org.peft4j.reparam.TrainableTokens;
 import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Elements;
@@ -121,6 +124,39 @@ public final class Blueprint {
     return theta;
   }
 
+  /** Where embeddings of some tokens are trained beside the method. */
+  Map<Site, TrainableTokens> tokens(Placement placement, Collection<Site> adapted) {
+    Map<Site, TrainableTokens> named = new LinkedHashMap<>();
+    placement
+        .tokens()
+        .forEach(
+            (module, ids) ->
+                Targets.named(sites, module)
+                    .forEach(s -> named.put(s, new TrainableTokens(ids, true))));
+    Map<Site, TrainableTokens> out = new LinkedHashMap<>();
+    named.forEach(
+        (site, tokens) -> {
+          boolean follows =
+              named.entrySet().stream()
+                  .anyMatch(
+                      o -> o.getKey().frozen() == site.tiedTo() && o.getValue().equals(tokens));
+          if (!follows) {
+            out.put(site, tokens);
+          }
+        });
+    Set<Site> taken = new LinkedHashSet<>(adapted);
+    placement.modulesToSave().forEach(m -> taken.addAll(Targets.modules(sites, m)));
+    taken.retainAll(out.keySet());
+    if (!taken.isEmpty()) {
+      throw new IllegalArgumentException(
+          "trainable_token_indices: what is adapted, or trained as a whole, has no tokens of its own"
+              + "\nfound: "
+              + taken
+              + "\nfix: leave these out of the targets and of modules_to_save");
+    }
+    return out;
+  }
+
   /**
    * Trained as a whole, a tied tensor stays one: the site that owns it is trained, the other
    * follows.
@@ -206,6 +242,9 @@ public final class Blueprint {
     long whole = 0;
     Set<Site> modules = new LinkedHashSet<>();
     complete.modulesToSave().forEach(m -> modules.addAll(Targets.modules(sites, m)));
+    for (Map.Entry<Site, TrainableTokens> t : tokens(complete, plan.keySet()).entrySet()) {
+      whole += declared(t.getValue(), t.getKey());
+    }
     for (Site site : sites) {
       Reparam here = plan.get(site);
       if (modules.contains(site)) {
@@ -224,9 +263,9 @@ public final class Blueprint {
 
   /** What an adapter trains beside its method: whole modules, or biases. */
   static String wholeNames(Placement placement) {
-    return placement.modulesToSave().isEmpty()
-        ? "biases"
-        : String.join(", ", placement.modulesToSave());
+    List<String> names = new ArrayList<>(placement.modulesToSave());
+    placement.tokens().forEach((module, ids) -> names.add(ids.size() + " tokens"));
+    return names.isEmpty() ? "biases" : String.join(", ", names);
   }
 
   private static long declared(Reparam reparam, Site site) {

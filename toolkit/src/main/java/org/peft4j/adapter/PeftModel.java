@@ -379,26 +379,9 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     return adapter(parts[0]).owned(parts[1]);
   }
 
-  /**
-   * What the methods multiply the learning rates of this update by, from the gradients that are
-   * there; parameters that no method speaks of are left out.
-   */
+  /** What methods multiply this update's learning rates by, from the gradients it has. */
   public final Map<String, Double> learningRates() {
-    Map<String, Double> out = new LinkedHashMap<>();
-    for (Adapter a : active.adapters()) {
-      Map<String, NDArray> trained = new LinkedHashMap<>();
-      for (Attachment at : a.adapted()) {
-        at.tensors()
-            .forEach(
-                (n, t) -> {
-                  if (t.trained()) {
-                    trained.put(at.site().path() + "." + n, t.parameter().getArray());
-                  }
-                });
-      }
-      a.reparam.learningRates(trained).forEach((n, rate) -> out.put(a.name + ":" + n, rate));
-    }
-    return out;
+    return active.learningRates();
   }
 
   // ---- merging

@@ -105,6 +105,15 @@ final class Targets {
     return out;
   }
 
+  /** The sites that a module's name means; an error if there are none. */
+  static List<Site> named(List<Site> all, String module) {
+    List<Site> hit = find(all, module);
+    if (hit.isEmpty()) {
+      throw new IllegalArgumentException(noMatch("trainable_token_indices", module, all));
+    }
+    return hit;
+  }
+
   /** Whether all that the targets name is trained as a whole and saved anyway. */
   static boolean areSaved(List<Site> all, Placement placement) {
     Set<Site> chosen = new LinkedHashSet<>();

@@ -93,8 +93,8 @@ public record Full() implements Reparam {
     }
 
     /**
-     * The last k layers (of each stack, where a model has two) and what lies behind the layers: the
-     * usual way to fine-tune a part.
+     * The last k layers (of each stack, where a model has two) and what lies behind the layers. A
+     * head that is tied to the embeddings stays as they do.
      */
     public Options<R> topLayers(int k) {
       List<Site> all = sites();

@@ -3,6 +3,7 @@ package org.peft4j.spi;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -93,6 +94,12 @@ public abstract class Fluent<T extends Tuner, S extends Fluent<T, S, R>, R> {
   /** Modules to train as a whole and save with the adapter. A new head is among them by itself. */
   public final S modulesToSave(String... names) {
     return with(draft.placement().withModulesToSave(List.of(names)));
+  }
+
+  /** Tokens, by id, whose embeddings to train beside the method; a tied head follows. */
+  public final S trainableTokens(int... tokens) {
+    List<Integer> ids = Arrays.stream(tokens).boxed().toList();
+    return with(draft.placement().withTokens(ids.isEmpty() ? Map.of() : Map.of("embed", ids)));
   }
 
   /** Which biases to train beside the method; default none. */

@@ -2,6 +2,7 @@ package org.peft4j.spi;
 
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 
 /**
@@ -13,21 +14,24 @@ import java.util.Set;
  * @param layers indices of the layers to adapt; empty means all
  * @param modulesToSave modules trained as a whole and saved with the adapter, such as a new head
  * @param bias which biases are trained beside the method
+ * @param tokens of which tokens embeddings are trained beside the method, by module
  */
 public record Placement(
     List<String> targets,
     List<String> exclude,
     Set<Integer> layers,
     List<String> modulesToSave,
-    Bias bias) {
+    Bias bias,
+    Map<String, List<Integer>> tokens) {
   public static final Placement DEFAULT =
-      new Placement(List.of(), List.of(), Set.of(), List.of(), Bias.NONE);
+      new Placement(List.of(), List.of(), Set.of(), List.of(), Bias.NONE, Map.of());
 
   public Placement {
     targets = List.copyOf(targets);
     exclude = List.copyOf(exclude);
     layers = Set.copyOf(layers);
     modulesToSave = List.copyOf(modulesToSave);
+    tokens = Map.copyOf(tokens);
     for (int layer : layers) {
       if (layer < 0) {
         throw new IllegalArgumentException("layers: expected indices from 0, found " + layer);
@@ -61,22 +65,26 @@ public record Placement(
   }
 
   public Placement withTargets(List<String> t) {
-    return new Placement(t, exclude, layers, modulesToSave, bias);
+    return new Placement(t, exclude, layers, modulesToSave, bias, tokens);
   }
 
   public Placement withExclude(List<String> e) {
-    return new Placement(targets, e, layers, modulesToSave, bias);
+    return new Placement(targets, e, layers, modulesToSave, bias, tokens);
   }
 
   public Placement withLayers(Set<Integer> l) {
-    return new Placement(targets, exclude, l, modulesToSave, bias);
+    return new Placement(targets, exclude, l, modulesToSave, bias, tokens);
   }
 
   public Placement withModulesToSave(List<String> m) {
-    return new Placement(targets, exclude, layers, m, bias);
+    return new Placement(targets, exclude, layers, m, bias, tokens);
   }
 
   public Placement withBias(Bias b) {
-    return new Placement(targets, exclude, layers, modulesToSave, b);
+    return new Placement(targets, exclude, layers, modulesToSave, b, tokens);
+  }
+
+  public Placement withTokens(Map<String, List<Integer>> t) {
+    return new Placement(targets, exclude, layers, modulesToSave, bias, t);
   }
 }
