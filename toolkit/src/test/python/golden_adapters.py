@@ -32,13 +32,10 @@ HARMLESS = re.compile(
     "|tie_word_embeddings=True"
     "|does not produce the same output as the base model"
     "|Unsupported layer type '.*Norm'"
-<<<<<<< HEAD
     # LongLoRA's own, which say how it was trained
     r"|Unexpected keyword arguments \['longlora_context', 'longlora_group_ratio', 'longlora_group_size'\]"
-=======
     # of linear layers beside GPT-2's transposed ones
     "|fan_in_fan_out is set to"
->>>>>>> 773095c894a7ddfd6925bfc8a53a03d4e376e59b
     # said of every pruned AdaLoRA, although the pattern is used
     "|rank_pattern keys did not match any targeted module and were ignored: .*lora_E'"
 )

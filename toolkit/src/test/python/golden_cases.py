@@ -550,9 +550,5 @@ def _tokens():
 
 
 def all_cases():
-<<<<<<< HEAD
-    return [*_lora(), *_adalora(), *_vera(), *_dora(), *_others(), *_tokens()]
-=======
-    cases = [*_lora(), *_adalora(), *_vera(), *_dora(), *_others()]
+    cases = [*_lora(), *_adalora(), *_vera(), *_dora(), *_others(), *_tokens()]
     return [c for c in cases if c.base not in ("gpt2", "t5") or c.name not in SETTLED]
->>>>>>> 773095c894a7ddfd6925bfc8a53a03d4e376e59b
