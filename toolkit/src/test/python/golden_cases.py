@@ -534,6 +534,14 @@ def _tokens():
         case("llama", "tokens", [63, 5, 18, 41, 7]),
         case("llama", "tokens_head", [63, 5, 18], "head", target_modules=both),
         case("llama_tied", "tokens", [12, 5, 33], "tied", note=tied),
+        case("gpt2", "tokens", [11, 6, 23, 63], "tied", note=tied),
+        case(
+            "t5",
+            "tokens",
+            [15, 9, 22, 63],
+            "tied",
+            note=tied + "; so are encoder.embed_tokens and decoder.embed_tokens",
+        ),
         case("mlp", "tokens", [14, 5, 7, 15, 12, 6], target_modules=["embedding"]),
     ]
 
