@@ -545,6 +545,14 @@ def _tokens():
         beside("llama", "lora_tokens_head", {"embed_tokens": [63, 5], "lm_head": [7, 63, 9]}, "head"),
         beside("llama_tied", "lora_tokens", [12, 5, 33], "tied", lead),
         beside("llama_tied", "lora_tokens_head", dict.fromkeys(both, [12, 5]), "tied head", lead),
+        case("gpt2", "tokens", [11, 6, 23, 63], "tied", note=tied),
+        case(
+            "t5",
+            "tokens",
+            [15, 9, 22, 63],
+            "tied",
+            note=tied + "; so are encoder.embed_tokens and decoder.embed_tokens",
+        ),
         case("mlp", "tokens", [14, 5, 7, 15, 12, 6], target_modules=["embedding"]),
     ]
 

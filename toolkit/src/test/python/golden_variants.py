@@ -9,6 +9,8 @@ adapts either `shared`, of which the outputs know nothing until it is merged (an
 or encoder.embed_tokens and decoder.embed_tokens apart.
 """
 
+import copy
+
 from peft import (
     GloraConfig,
     IA3Config,
@@ -35,7 +37,8 @@ DEFAULTS = {
 
 def config(base, kind, **settings):
     task = golden_bases.task_type(base)
-    return lambda: kind(**{**DEFAULTS.get(kind, {}), "task_type": task, **settings})
+    whole = {**DEFAULTS.get(kind, {}), "task_type": task, **settings}
+    return lambda: kind(**copy.deepcopy(whole))  # PEFT adds to the lists that it is given
 
 
 def case(base, name, kind, targets, tags="", merged="same", note=None, wrong=None, **settings):

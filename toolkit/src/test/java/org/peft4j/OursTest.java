@@ -179,6 +179,7 @@ class OursTest {
     all.put(
         "gpt2_embedding",
         new Case("gpt2", m -> Peft.lora(m).rank(2).targets("wte", "wpe").apply()));
+    all.put("gpt2_tokens", new Case("gpt2", m -> Peft.trainableTokens(m).tokens(11, 6).apply()));
     all.put(
         "gpt2_head",
         new Case("gpt2_untied", m -> Peft.lora(m).rank(2).targets("head", "c_attn").apply()));

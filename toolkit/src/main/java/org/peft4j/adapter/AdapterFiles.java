@@ -323,7 +323,28 @@ final class AdapterFiles {
           return sameAsBase(site, weight, key, wrapped);
         }
       }
-      return "unknown " + key + " " + source.info(key).shape();
+      return isCopyOfEmbeddings(key, path)
+          ? null
+          : "unknown " + key + " " + source.info(key).shape();
+    }
+
+    /** T5's stacks have tables of their own there, tied to the one that the model has here. */
+    private boolean isCopyOfEmbeddings(String key, String path) {
+      if (!path.matches("(en|de)coder\\.embed_tokens\\..+")) {
+        return false;
+      }
+      String name = path.replaceFirst(".*\\.embed_tokens\\.", "");
+      return model.sites().stream()
+          .filter(s -> "embed".equals(s.role()))
+          .map(s -> MODEL + s.path() + "." + name)
+          .anyMatch(twin -> source.names().contains(twin) && same(key, twin));
+    }
+
+    private boolean same(String one, String other) {
+      try (Scope scope = Scope.open();
+          NDManager temporary = Torch.newManager()) {
+        return source.load(one, temporary).contentEquals(source.load(other, temporary));
+      }
     }
 
     private @Nullable String sameAsBase(Site site, boolean weight, String key, boolean wrapped) {
