@@ -142,19 +142,14 @@ final class ShiftedAttention {
       own = whole.q().getManager().zeros(new Shape(1, 1, 1, tokens), whole.q().getDataType());
     }
     boolean byRow = own.getShape().get(2) > 1;
-    NDArray keys = lengthened(own, 3, -Float.MAX_VALUE);
-    NDArray all = rolled(keys, 3, shift);
-    if (byRow) {
-      all = rolled(lengthened(all, 2, 0), 2, shift);
-    }
+    NDArray all = lengthened(own, 3, -Float.MAX_VALUE);
+    all = byRow ? lengthened(all, 2, 0) : all;
     NDList blocks = new NDList();
-    for (long at = 0; at < padded(); at += group) {
-      NDArray rows = byRow ? slice(all, 2, at, at + group) : all;
-      blocks.add(slice(rows, 3, at, at + group));
+    for (long at = shift; at + group <= padded(); at += group) {
+      blocks.add(block(all, at, at + group, at, at + group));
     }
-    if (byRow && shift > 0) {
-      NDArray last = slice(keys, 2, tokens - 1, tokens); // it sees all but padding
-      blocks.set(blocks.size() - 1, wrapped(blocks.get(blocks.size() - 1), last, shift));
+    if (shift > 0) {
+      blocks.add(wrapped(all, shift));
     }
     NDArray stacked = NDArrays.stack(blocks, 1); // [b, groups, h, G or 1, G]
     if (stacked.getShape().get(0) < batch) {
@@ -164,18 +159,24 @@ final class ShiftedAttention {
     return stacked.reshape(batch * groups, s.get(2), s.get(3), group);
   }
 
-  /** The end of the text, causally followed by its start. */
-  private NDArray wrapped(NDArray block, NDArray last, int shift) {
-    int end = group - shift;
-    NDArray ends = slice(block, 2, 0, end);
-    NDArray starts = slice(block, 2, end, group);
-    NDArray endsSee = slice(ends, 3, 0, end);
-    NDArray unseen =
-        block
-            .getManager()
-            .full(endsSee.getShape().slice(0, 3).add(shift), -Float.MAX_VALUE, block.getDataType());
-    NDArray before = slice(last, 3, padded() - end, padded()).repeat(2, shift);
-    NDArray startsSee = before.concat(slice(starts, 3, end, group), 3);
+  private static NDArray block(NDArray bias, long row, long rows, long key, long keys) {
+    NDArray some = bias.getShape().get(2) > 1 ? slice(bias, 2, row, rows) : bias;
+    return slice(some, 3, key, keys);
+  }
+
+  /** The end of the text followed by its start, causally where the bias is. */
+  private NDArray wrapped(NDArray bias, int shift) {
+    long last = padded();
+    long end = last - group + shift;
+    if (bias.getShape().get(2) == 1) {
+      return slice(bias, 3, end, last).concat(slice(bias, 3, 0, shift), 3);
+    }
+    NDArray endsSee = block(bias, end, last, end, last);
+    Shape ahead = endsSee.getShape().slice(0, 3).add(shift);
+    NDArray unseen = bias.getManager().full(ahead, -Float.MAX_VALUE, bias.getDataType());
+    // the text's last row sees all of it but padding
+    NDArray before = block(bias, tokens - 1, tokens, end, last).repeat(2, shift);
+    NDArray startsSee = before.concat(block(bias, 0, shift, 0, shift), 3);
     return endsSee.concat(unseen, 3).concat(startsSee, 2);
   }
 }
