@@ -49,7 +49,17 @@ class GoldenTest {
           "ensure_weight_tying");
 
   private static final List<String> TYPES =
-      List.of("LORA", "DORA", "ADALORA", "VERA", "IA3", "LN_TUNING", "TRAINABLE_TOKENS", "LOHA", "LOKR", "GLORA");
+      List.of(
+          "LORA",
+          "DORA",
+          "ADALORA",
+          "VERA",
+          "IA3",
+          "LN_TUNING",
+          "TRAINABLE_TOKENS",
+          "LOHA",
+          "LOKR",
+          "GLORA");
 
   private static Path root() {
     try {
