@@ -20,6 +20,9 @@ import org.peft4j.spi.Reparam;
  * {@code adapter_config.json}, with rank, alpha and dropout for short.
  */
 record MethodSection(Reparam method, Placement placement) {
+  /** An option that has no default that anybody means. */
+  private static final String TOKENS = "token_indices";
+
   private static final Map<String, List<String>> SHORT =
       Map.of(
           "rank", List.of("r"),
@@ -56,6 +59,10 @@ record MethodSection(Reparam method, Placement placement) {
             unknown.add(Section.unknown("method." + key, key, all));
           }
         });
+    if (config.containsKey(TOKENS) && !options.containsKey(TOKENS)) {
+      throw new IllegalArgumentException(
+          "method." + TOKENS + "\nexpected: the ids of the tokens to train\nfound: nothing");
+    }
     if (!unknown.isEmpty()) {
       throw new IllegalArgumentException(String.join("\n", unknown));
     }
