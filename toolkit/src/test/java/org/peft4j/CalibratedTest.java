@@ -37,7 +37,6 @@ import org.peft4j.spi.Site;
 import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Scalars;
 import org.peft4j.tensor.Scope;
-import org.peft4j.tensor.Seed;
 import org.peft4j.tensor.Torch;
 
 /**
@@ -201,7 +200,7 @@ class CalibratedTest {
       assertThat(ranks.stream().mapToLong(r -> r).sum()).isEqualTo(40);
       assertThat(ranks).allMatch(r -> r >= 1 && r <= 8).anyMatch(r -> r != 4);
       assertThat(run(tuned, manager)).isEqualTo(run(model, manager));
-      stir(tuned);
+      Noise.on(tuned);
       keeps(model, tuned, manager);
       Map<String, ?> config = Json.read(dir.resolve("once/adapter_config.json"));
       assertThat(config.get("init_lora_weights")).isEqualTo(true);
@@ -286,7 +285,7 @@ class CalibratedTest {
                 .targets(SOME)
                 .init(corda(seen, name))
                 .apply()) {
-      stir(tuned);
+      Noise.on(tuned);
       keeps(model, tuned, manager);
       Map<String, ?> config = Json.read(dir.resolve("once/adapter_config.json"));
       assertThat(config.get("init_lora_weights")).isEqualTo(true);
@@ -366,22 +365,5 @@ class CalibratedTest {
     assertThat(a).hasSameSizeAs(b);
     return (float)
         IntStream.range(0, a.length).mapToDouble(i -> Math.abs(a[i] - b[i])).max().orElse(0);
-  }
-
-  private static void stir(Tuned tuned) {
-    tuned
-        .trainable()
-        .forEach(
-            (name, p) ->
-                Torch.inference(
-                    () -> {
-                      try (Scope scope = Scope.open()) {
-                        NDArray value = p.getArray();
-                        NDArray noise =
-                            Seed.of(5).at(name).normal(value.getManager(), value.getShape(), 0.05);
-                        Buffers.copy(value.add(noise), value);
-                      }
-                      return p;
-                    }));
   }
 }

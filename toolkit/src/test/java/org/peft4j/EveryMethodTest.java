@@ -23,10 +23,7 @@ import org.peft4j.model.Pretrained;
 import org.peft4j.onnx.OnnxSession;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
-import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.CrossEntropy;
-import org.peft4j.tensor.Scope;
-import org.peft4j.tensor.Seed;
 import org.peft4j.tensor.Torch;
 import org.peft4j.train.Fit;
 import org.peft4j.train.Metrics;
@@ -99,7 +96,7 @@ class EveryMethodTest {
             .as("loss after training")
             .isLessThan(fit.steps().get(0).loss());
         if (!method.scheduled()) { // AdaLoRA's pruned ranks are to stay at zero
-          stir(tuned);
+          Noise.on(tuned);
         }
         NDArray adapted = run(tuned, manager);
         assertThat(distance(adapted, plain)).as("it acts").isGreaterThan(1e-3f);
@@ -147,24 +144,6 @@ class EveryMethodTest {
           .as(file)
           .hasSameBinaryContentAs(dir.resolve(name).resolve(file));
     }
-  }
-
-  /** Moves what is trained, so that no method is near its start. */
-  private static void stir(Tuned tuned) {
-    tuned
-        .trainable()
-        .forEach(
-            (name, p) ->
-                Torch.inference(
-                    () -> {
-                      try (Scope scope = Scope.open()) {
-                        NDArray value = p.getArray();
-                        NDArray noise =
-                            Seed.of(5).at(name).normal(value.getManager(), value.getShape(), 0.05);
-                        Buffers.copy(value.add(noise), value);
-                      }
-                      return p;
-                    }));
   }
 
   private static NDList inputs(NDManager manager) {

@@ -26,7 +26,6 @@ import org.peft4j.format.TensorSource;
 import org.peft4j.model.Pretrained;
 import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.CrossEntropy;
-import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Seed;
 import org.peft4j.tensor.Torch;
 import org.peft4j.train.Fit;
@@ -76,8 +75,8 @@ class LongLoraTest {
         NDManager manager = Torch.newManager();
         Tuned plain = lora(model);
         Tuned tuned = Peft.longLora(model).seed(3).apply()) {
-      stir(plain);
-      stir(tuned);
+      Noise.on(plain);
+      Noise.on(tuned);
       assertThat(run(tuned, manager, false)).isEqualTo(run(plain, manager, false));
       assertThat(distance(run(tuned, manager, true), run(plain, manager, true)))
           .as("in training it is not")
@@ -104,7 +103,7 @@ class LongLoraTest {
     try (Pretrained model = llama();
         NDManager manager = Torch.newManager();
         Tuned tuned = Peft.longLora(model).seed(3).apply()) {
-      stir(tuned);
+      Noise.on(tuned);
       float[] adapted = run(tuned, manager, false);
       assertThat(tuned.isMergeable()).isTrue();
       try (Pretrained merged = tuned.merge()) {
@@ -122,7 +121,7 @@ class LongLoraTest {
     try (Pretrained model = llama();
         NDManager manager = Torch.newManager();
         Tuned tuned = Peft.longLora(model).group(6).seed(3).apply()) {
-      stir(tuned);
+      Noise.on(tuned);
       tuned.save(dir.resolve("once"));
       Map<String, ?> config = Json.read(dir.resolve("once/adapter_config.json"));
       assertThat(config.get("peft_type")).isEqualTo("LORA");
@@ -241,23 +240,6 @@ class LongLoraTest {
     assertThat(a).hasSameSizeAs(b);
     return (float)
         IntStream.range(0, a.length).mapToDouble(i -> Math.abs(a[i] - b[i])).max().orElse(0);
-  }
-
-  private static void stir(Tuned tuned) {
-    tuned
-        .trainable()
-        .forEach(
-            (name, p) ->
-                Torch.inference(
-                    () -> {
-                      try (Scope scope = Scope.open()) {
-                        NDArray value = p.getArray();
-                        NDArray noise =
-                            Seed.of(5).at(name).normal(value.getManager(), value.getShape(), 0.05);
-                        Buffers.copy(value.add(noise), value);
-                      }
-                      return p;
-                    }));
   }
 
   /** Every row is 8 random tokens, repeated; the next token is to be told. */

@@ -4,9 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Parameter;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Frozen;
@@ -81,13 +79,6 @@ final class Active {
 
   List<Adapter> adapters() {
     return adapters;
-  }
-
-  /** Learning rates of this update relative to the run's, by name, where a method sets them. */
-  Map<String, Double> learningRates() {
-    Map<String, Double> out = new LinkedHashMap<>();
-    adapters.forEach(a -> a.learningRates().forEach((n, rate) -> out.put(a.name + ":" + n, rate)));
-    return out;
   }
 
   /** The adapters that are hooks, in the order in which they act. */

@@ -1,6 +1,5 @@
 package org.peft4j.adapter;
 
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -36,9 +35,7 @@ import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
 import org.peft4j.tensor.Arena;
-import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Seed;
-import org.peft4j.tensor.Torch;
 
 /**
  * A model with adapters. It is a DJL {@link Block}: its trainable parameters are those of the
@@ -271,10 +268,15 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     }
   }
 
-  private AdapterPass pass(ParameterStore store, boolean training, long now, NDManager owner) {
+  final AdapterPass pass(ParameterStore store, boolean training, long now, NDManager owner) {
     Active snapshot = enabled ? active : Active.none();
     long seed = snapshot.adapters().isEmpty() ? 0 : snapshot.adapters().get(0).seed;
     return new AdapterPass(store, training, snapshot, Seed.of(seed).at("step").at(now), owner);
+  }
+
+  /** The number of the training pass that is next. */
+  final long step() {
+    return step.get();
   }
 
   /**
@@ -282,43 +284,6 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
    */
   public final void atStep(long n) {
     step.set(n);
-  }
-
-  /**
-   * The methods' own terms of the training loss, or null. To be called once per step, inside of the
-   * step's scope.
-   */
-  public final @Nullable NDArray penalty(ParameterStore store, NDManager owner) {
-    NDArray sum = null;
-    for (Adapter a : active.adapters()) {
-      AdapterPass pass = pass(store, true, step.get(), owner);
-      NDArray p = a.reparam.penalty(a.all(pass, pass.below()));
-      sum = p == null ? sum : sum == null ? p : sum.add(p);
-    }
-    return sum;
-  }
-
-  /**
-   * Lets the methods act after an update, such as a rank schedule.
-   *
-   * @param n number of this step, from 1
-   * @param total number of steps of the run
-   */
-  public final void afterStep(long n, long total) {
-    try (Scope scope = Scope.open();
-        NDManager temporary = arena.manager().newSubManager()) {
-      ParameterStore store = new ParameterStore(temporary, false);
-      for (Adapter a : active.adapters()) {
-        Seed seed = Seed.of(a.seed).at("step").at(n);
-        AdapterPass pass = new AdapterPass(store, false, active, seed, temporary);
-        Torch.inference(
-            () -> {
-              a.reparam.afterStep(a.all(pass, pass.below()), n, total);
-              return a;
-            });
-        a.scheduleRan = true;
-      }
-    }
   }
 
   /** The trainable parameters of the active adapters by name, in a fixed order. */
@@ -354,34 +319,14 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     return out;
   }
 
-  /**
-   * What the learning rate of this trainable parameter is multiplied by in one update.
-   *
-   * @param n number of the step, from 1
-   * @param total number of steps of the run
-   */
-  public final double learningRateScale(String trainableName, long n, long total) {
-    Adapter.Owned owned = owned(trainableName);
-    Reparam method = owned.method();
-    return method.learningRateScale(owned.tensor()) * method.learningRateFactor(n, total);
+  /** What a training loop asks of the active adapters' methods. */
+  public final Learning learning() {
+    return new Learning(this);
   }
 
-  /**
-   * Share of this trainable parameter's moments, the smallest ones, that the optimizer is to forget
-   * after {@link #afterStep}; mostly 0.
-   */
-  public final double droppedMoments(String trainableName, long n, long total) {
-    return owned(trainableName).method().droppedMoments(n, total);
-  }
-
-  private Adapter.Owned owned(String trainableName) {
-    String[] parts = trainableName.split(":", 2);
-    return adapter(parts[0]).owned(parts[1]);
-  }
-
-  /** What methods multiply this update's learning rates by, from the gradients it has. */
-  public final Map<String, Double> learningRates() {
-    return active.learningRates();
+  /** What acts now, whether or not it is enabled. */
+  final Active active() {
+    return active;
   }
 
   // ---- merging

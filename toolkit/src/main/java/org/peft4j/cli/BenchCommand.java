@@ -69,9 +69,19 @@ final class BenchCommand implements Callable<Integer> {
     List<Line> lines = new ArrayList<>();
     try (ProjectionCost cost = new ProjectionCost(size, tokens, Storages.byName(storage));
         Progress bar = Progress.of("methods", chosen.size())) {
+      int done = 0;
       for (Method m : chosen) {
-        lines.add(new Line(m.name(), cost.measure(m.standard(), runs)));
-        bar.at(lines.size());
+        try {
+          lines.add(new Line(m.name(), cost.measure(m.standard(), runs)));
+        } catch (IllegalArgumentException e) {
+          if (!methods.isEmpty()) {
+            throw e;
+          }
+          // one projection is not enough for it, such as groups of layers
+          System.out.println(
+              m.name() + " is left out: " + String.valueOf(e.getMessage()).replace('\n', ' '));
+        }
+        bar.at(++done);
       }
     }
     System.out.printf(

@@ -16,17 +16,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.Gguf;
 import org.peft4j.quant.Storages;
-import org.peft4j.spi.Checks;
 import org.peft4j.spi.Elements;
 import org.peft4j.spi.Paths;
 import org.peft4j.tensor.Arena;
 import org.peft4j.tensor.Bfloat16;
-import org.peft4j.tensor.Seed;
 import org.peft4j.text.Tokenizer;
 
 /**
@@ -161,6 +158,11 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
     return facts;
   }
 
+  /** Whose the weights are. */
+  List<Arena> memory() {
+    return memory;
+  }
+
   /** Whether files of this architecture keep the matrix of this module as {@code [in, out]}. */
   public boolean isStoredTransposed(String module) {
     return facts.architecture() != null && facts.architecture().transposed(module + ".weight");
@@ -182,39 +184,7 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
 
   /** Like {@link #classify(List)}, with a chosen pooling and seed. */
   public Pretrained classify(List<String> labels, Pooling pooling, long seed) {
-    if (labels.size() < 2 || labels.stream().distinct().count() != labels.size()) {
-      throw new IllegalArgumentException(
-          "labels\nexpected: at least two distinct names\nfound: " + labels);
-    }
-    if (facts.architecture() == null
-        || facts.config() == null
-        || !(network instanceof Network ours)) {
-      throw new IllegalStateException(
-          "'"
-              + name()
-              + "' cannot get a new head\n"
-              + "fix: use a model that Models.load(...) made, before it is merged");
-    }
-    Head head =
-        Loader.classifier(
-            facts.config(), facts.architecture(), pooling, ours.body().hiddenSize(), labels.size());
-    Arena own = new Arena();
-    Weights.fill(head, own.manager(), Seed.of(seed).at("head"));
-    Network next = new Network(ours.body(), head, facts.architecture());
-    Facts f =
-        new Facts(
-            name(),
-            facts.config(),
-            facts.architecture(),
-            head.task(),
-            pooling,
-            List.copyOf(labels),
-            head.modules(),
-            next.outputNames(),
-            facts.tokenizer());
-    List<Arena> all = new ArrayList<>(memory);
-    all.add(own);
-    return new Pretrained(f, next, all);
+    return new Derivations(this).classify(labels, pooling, seed);
   }
 
   /**
@@ -222,20 +192,7 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
    * is {@code more}.
    */
   public Pretrained with(Block block, Arena more) {
-    List<Arena> all = new ArrayList<>(memory);
-    all.add(more);
-    Facts f =
-        new Facts(
-            name(),
-            facts.config(),
-            facts.architecture(),
-            task(),
-            facts.pooling(),
-            labels(),
-            List.of(),
-            outputNames(),
-            facts.tokenizer());
-    return new Pretrained(f, block, all);
+    return new Derivations(this).with(block, more);
   }
 
   /**
@@ -246,30 +203,7 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
    * @throws IllegalArgumentException if the tokenizer knows a token that would have no embedding
    */
   public Pretrained resizeEmbeddings(int tokens) {
-    Network ours = ours("be resized");
-    if (Bfloat16.is(ours.body().embeddings().parameters().get(0).getArray())) {
-      throw new IllegalStateException(
-          "'" + name() + "' is in bfloat16\nfix: load it in float32 to resize it");
-    }
-    int known = hasTokenizer() ? tokenizer().vocabularySize() : 1;
-    if (tokens < known) {
-      throw new IllegalArgumentException(
-          "tokens\nexpected: at least %,d, %s\nfound: %,d"
-              .formatted(known, hasTokenizer() ? "those of the tokenizer" : "one row", tokens));
-    }
-    Resizing resizing =
-        new Resizing(
-            ours,
-            Objects.requireNonNull(facts.architecture()),
-            Objects.requireNonNull(config()),
-            tokens);
-    Arena own = new Arena();
-    List<Arena> all = new ArrayList<>(memory);
-    all.add(own);
-    return new Pretrained(
-        facts.with(resizing.config(), task(), pooling(), outputNames()),
-        resizing.network(own),
-        all);
+    return new Derivations(this).resized(tokens);
   }
 
   /**
@@ -280,32 +214,7 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
    * @param p probability, in [0, 1)
    */
   public Pretrained withDropout(double p) {
-    Checks.probability("dropout", p);
-    Network ours = ours("change its dropout");
-    Config config = config();
-    Architecture architecture = facts.architecture();
-    Head head = ours.head();
-    if (config == null || architecture == null || (head != null && head.drops())) {
-      throw new IllegalStateException(
-          "'" + name() + "' has a head with a dropout\nfix: withDropout(...) before classify(...)");
-    }
-    for (String key : architecture.dropouts()) {
-      config = config.with(key, p);
-    }
-    return configured(ours, config);
-  }
-
-  /** The same weights under another configuration. */
-  private Pretrained configured(Network ours, Config config) {
-    Architecture architecture = Objects.requireNonNull(facts.architecture());
-    int tokens = (int) ours.body().embeddings().shape().get(0);
-    Arena own = new Arena();
-    List<Arena> all = new ArrayList<>(memory);
-    all.add(own);
-    return new Pretrained(
-        facts.with(config, task(), pooling(), outputNames()),
-        new Resizing(ours, architecture, config, tokens).network(own),
-        all);
+    return new Derivations(this).withDropout(p);
   }
 
   /**
@@ -316,20 +225,12 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
    * @param storage one of {@link Storages}
    */
   public Pretrained quantized(String storage) {
-    Arena own = new Arena();
-    return around(Quantising.to(Storages.byName(storage), network, newModules(), own), own);
+    return new Derivations(this).quantized(Storages.byName(storage));
   }
 
   /** The same model with every quantised weight decoded, once and for all. */
   public Pretrained dequantized() {
-    Arena own = new Arena();
-    return around(Quantising.back(Storages.dense(), network, own), own);
-  }
-
-  private Pretrained around(Block block, Arena own) {
-    List<Arena> all = new ArrayList<>(memory);
-    all.add(own);
-    return new Pretrained(facts, block, all);
+    return new Derivations(this).dequantized();
   }
 
   /**
@@ -342,33 +243,12 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
    * @throws IllegalStateException where positions are not rotary, or scaled in another way
    */
   public Pretrained withContext(int tokens) {
-    Network ours = ours("get a longer context");
-    if (!(ours.body() instanceof Llama)) {
-      throw new IllegalStateException(
-          "'"
-              + name()
-              + "' cannot get a longer context\nexpected: rotary positions, as Llama has them\nfound: "
-              + ours.body().getClass().getSimpleName()
-              + "\nfix: cut texts to its length");
-    }
-    return configured(ours, RotaryScaling.reaching(Objects.requireNonNull(config()), tokens));
+    return new Derivations(this).withContext(tokens);
   }
 
   /** Number of positions that it is made for; 0 where nothing says it. */
   public int context() {
     return config() == null ? 0 : RotaryScaling.reach(config());
-  }
-
-  private Network ours(String what) {
-    if (network instanceof Network ours && facts.architecture() != null && config() != null) {
-      return ours;
-    }
-    throw new IllegalStateException(
-        "'"
-            + name()
-            + "': cannot "
-            + what
-            + "\nfix: use a model that Models.load(...) made, before it is merged or quantized");
   }
 
   /**
@@ -377,14 +257,7 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
    * @see #embed
    */
   public Pretrained pooled(Pooling pooling) {
-    Network ours = ours("pool");
-    Network next =
-        new Network(
-            ours.body(), new EmbeddingHead(pooling), Objects.requireNonNull(facts.architecture()));
-    return new Pretrained(
-        facts.with(Objects.requireNonNull(config()), Task.FEATURES, pooling, next.outputNames()),
-        next,
-        memory);
+    return new Derivations(this).pooled(pooling);
   }
 
   /**

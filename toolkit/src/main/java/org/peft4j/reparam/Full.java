@@ -1,28 +1,18 @@
 package org.peft4j.reparam;
 
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import org.peft4j.spi.At;
-import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Entries;
 import org.peft4j.spi.Fluent;
-import org.peft4j.spi.Kind;
-import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
-import org.peft4j.spi.Weight;
 
 /**
  * Full fine-tuning: {@code W = theta}, started at a copy of W0. It is the reference that the others
  * are measured against, and what happens to a module named in {@code modules_to_save}.
  */
-public record Full() implements Reparam {
-  static final List<String> EVERYTHING = List.of("regex:.*");
-  private static final Copies COPIES = new Copies("weight", "bias");
-
+public record Full() implements Whole {
   @Override
   public String name() {
     return "full";
@@ -31,36 +21,6 @@ public record Full() implements Reparam {
   @Override
   public String peftType() {
     return "FULL";
-  }
-
-  @Override
-  public Set<Kind> kinds() {
-    return EnumSet.allOf(Kind.class);
-  }
-
-  @Override
-  public List<String> usualTargets(List<Site> sites) {
-    return EVERYTHING;
-  }
-
-  @Override
-  public boolean followsTies() {
-    return true;
-  }
-
-  @Override
-  public boolean trainsBias() {
-    return true;
-  }
-
-  @Override
-  public void declare(Site site, Declaration theta) {
-    COPIES.declare(site, theta);
-  }
-
-  @Override
-  public Weight effective(At at) {
-    return COPIES.effective(at);
   }
 
   @Override

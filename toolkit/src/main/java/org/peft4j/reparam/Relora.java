@@ -16,7 +16,7 @@ import org.peft4j.spi.Site;
  *
  * @param lora what is trained between restarts; its B starts at 0
  */
-public record Relora(Lora lora, Restarts restarts) implements OnLora {
+public record Relora(Lora lora, Restarts restarts) implements OnLora, Restarting {
   /** LoRA's and the restarts' defaults. */
   public Relora() {
     this(new Lora(), new Restarts());
@@ -76,16 +76,6 @@ public record Relora(Lora lora, Restarts restarts) implements OnLora {
     if (restarts.due(step, total)) {
       sites.forEach(at -> Restarts.restart(at, on(lora.at(at.site()))));
     }
-  }
-
-  @Override
-  public double learningRateFactor(long step, long total) {
-    return restarts.learningRateFactor(step, total);
-  }
-
-  @Override
-  public double droppedMoments(long step, long total) {
-    return restarts.droppedMoments(step, total);
   }
 
   @Override

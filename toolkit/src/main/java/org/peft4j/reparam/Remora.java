@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.IntUnaryOperator;
-import org.peft4j.spi.Additive;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Entries;
@@ -26,7 +25,7 @@ import org.peft4j.tensor.Buffers;
  *
  * @param mora what is trained between restarts
  */
-public record Remora(Mora mora, Restarts restarts) implements Additive {
+public record Remora(Mora mora, Restarts restarts) implements Restarting {
   /** Which input stands where the operator takes its i-th. */
   private static final String IN = "remora_in";
 
@@ -114,16 +113,6 @@ public record Remora(Mora mora, Restarts restarts) implements Additive {
     NDArray old = at.theta(tensor);
     int[] which = Restarts.seed(at, tensor).permutation((int) old.size());
     Restarts.set(at, tensor, order(old.getManager(), old.getShape(), i -> which[i]));
-  }
-
-  @Override
-  public double learningRateFactor(long step, long total) {
-    return restarts.learningRateFactor(step, total);
-  }
-
-  @Override
-  public double droppedMoments(long step, long total) {
-    return restarts.droppedMoments(step, total);
   }
 
   @Override

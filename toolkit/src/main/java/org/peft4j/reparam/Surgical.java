@@ -2,19 +2,10 @@ package org.peft4j.reparam;
 
 import ai.djl.ndarray.NDArray;
 import java.util.Collections;
-import java.util.EnumSet;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import org.peft4j.spi.At;
-import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Entries;
 import org.peft4j.spi.Fluent;
-import org.peft4j.spi.Kind;
-import org.peft4j.spi.Reparam;
-import org.peft4j.spi.Site;
-import org.peft4j.spi.Weight;
 
 /**
  * Surgical fine-tuning (Lee et al., arXiv 2210.11466): full fine-tuning of some layers, {@code W =
@@ -28,9 +19,7 @@ import org.peft4j.spi.Weight;
  *
  * @param autoRgn whether relative gradient norms set the learning rates
  */
-public record Surgical(boolean autoRgn) implements Reparam {
-  private static final Copies COPIES = new Copies("weight", "bias");
-
+public record Surgical(boolean autoRgn) implements Whole {
   /** The same learning rate everywhere. */
   public Surgical() {
     this(false);
@@ -44,36 +33,6 @@ public record Surgical(boolean autoRgn) implements Reparam {
   @Override
   public String peftType() {
     return "SURGICAL";
-  }
-
-  @Override
-  public Set<Kind> kinds() {
-    return EnumSet.allOf(Kind.class);
-  }
-
-  @Override
-  public List<String> usualTargets(List<Site> sites) {
-    return Full.EVERYTHING;
-  }
-
-  @Override
-  public boolean followsTies() {
-    return true;
-  }
-
-  @Override
-  public boolean trainsBias() {
-    return true;
-  }
-
-  @Override
-  public void declare(Site site, Declaration theta) {
-    COPIES.declare(site, theta);
-  }
-
-  @Override
-  public Weight effective(At at) {
-    return COPIES.effective(at);
   }
 
   @Override

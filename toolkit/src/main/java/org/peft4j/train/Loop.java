@@ -155,20 +155,21 @@ final class Loop {
                         ? settings.clip() / (length + 1e-6)
                         : 1;
                 optimizer.begin();
-                Map<String, Double> rates = model.learningRates();
+                Map<String, Double> rates = model.learning().rates();
                 trainable.forEach(
                     (name, p) -> {
                       Double own = rates.get(name);
                       double scale =
-                          own == null ? model.learningRateScale(name, n + 1, total) : own;
+                          own == null ? model.learning().rateScale(name, n + 1, total) : own;
                       apply(name, p, clip, rate * scale, optimizer);
                     });
                 return length;
               });
-      model.afterStep(n + 1, total);
+      model.learning().afterStep(n + 1, total);
       trainable
           .keySet()
-          .forEach(name -> optimizer.prune(name, model.droppedMoments(name, n + 1, total)));
+          .forEach(
+              name -> optimizer.prune(name, model.learning().droppedMoments(name, n + 1, total)));
       trainable.values().forEach(Loop::clearGradient);
       double epoch = (double) (n + 1) / batchesPerEpoch;
       RunListener.Step done =
@@ -199,7 +200,7 @@ final class Loop {
         throw new Diverged("the loss is " + value);
       }
       NDArray weighed = share == 1 ? loss : Scalars.mul(loss, share);
-      NDArray penalty = penalize ? model.penalty(store, step) : null;
+      NDArray penalty = penalize ? model.learning().penalty(store, step) : null;
       collector.backward(penalty == null ? weighed : weighed.add(penalty));
       return value * share;
     }

@@ -233,7 +233,7 @@ class ForeignBlocksTest {
           new AdaLora(4, 2, 8, 0, 0, 0, 2, 1, 0.85, 0.85, 0.5, Map.of()),
           Placement.DEFAULT,
           1);
-      NDArray penalty = tuned.penalty(new ParameterStore(manager, false), manager);
+      NDArray penalty = tuned.learning().penalty(new ParameterStore(manager, false), manager);
       assertThat(penalty.getFloat())
           .as("A A^T is near zero, the identity has norm 2")
           .isBetween(0.9f, 1.1f);

@@ -126,13 +126,13 @@ class RestartsTest {
       Map<String, float[]> before = values(a);
       NDArray expected = output(a);
       assertThat(distance(expected, output(task.net))).as("it has learned").isGreaterThan(1e-3);
-      a.afterStep(2, 12);
+      a.learning().afterStep(2, 12);
       assertThat(values(a))
           .as("no restart after step 2")
           .usingRecursiveComparison()
           .isEqualTo(before);
-      a.afterStep(3, 12);
-      b.afterStep(3, 12);
+      a.learning().afterStep(3, 12);
+      b.learning().afterStep(3, 12);
       Map<String, float[]> after = values(a);
       assertThat(distance(output(a), expected)).as("the same output").isLessThan(2e-6);
       assertThat(distance(value(a, D), value(a, D).zerosLike())).isGreaterThan(1e-3);
@@ -148,13 +148,13 @@ class RestartsTest {
           .as("drawn from seed and step")
           .usingRecursiveComparison()
           .isEqualTo(after);
-      b.afterStep(6, 12);
+      b.learning().afterStep(6, 12);
       drawn.forEach(
           n ->
               assertThat(values(b).get("default:first." + n))
                   .as("another step, others")
                   .isNotEqualTo(after.get("default:first." + n)));
-      a.afterStep(12, 12);
+      a.learning().afterStep(12, 12);
       assertThat(values(a)).as("none at the end").usingRecursiveComparison().isEqualTo(after);
     }
   }
@@ -278,12 +278,12 @@ class RestartsTest {
     try (PeftModel tuned =
         new PeftModel(task.net, List.of(), List.of())
             .add("default", new Relora(RANK_1, slow), head, 5)) {
-      assertThat(tuned.learningRateScale("default:first.lora_B.weight", 3, 9)).isEqualTo(1);
-      assertThat(tuned.learningRateScale("default:first.lora_B.weight", 4, 9)).isEqualTo(0.5);
-      assertThat(tuned.learningRateScale("default:second.weight", 4, 9)).isEqualTo(1);
-      assertThat(tuned.droppedMoments("default:first.lora_A.weight", 3, 9)).isEqualTo(1);
-      assertThat(tuned.droppedMoments("default:first.lora_A.weight", 4, 9)).isZero();
-      assertThat(tuned.droppedMoments("default:second.weight", 3, 9)).isZero();
+      assertThat(tuned.learning().rateScale("default:first.lora_B.weight", 3, 9)).isEqualTo(1);
+      assertThat(tuned.learning().rateScale("default:first.lora_B.weight", 4, 9)).isEqualTo(0.5);
+      assertThat(tuned.learning().rateScale("default:second.weight", 4, 9)).isEqualTo(1);
+      assertThat(tuned.learning().droppedMoments("default:first.lora_A.weight", 3, 9)).isEqualTo(1);
+      assertThat(tuned.learning().droppedMoments("default:first.lora_A.weight", 4, 9)).isZero();
+      assertThat(tuned.learning().droppedMoments("default:second.weight", 3, 9)).isZero();
       run(tuned, 4).schedule(Schedule.CONSTANT).warmup(0).weightDecay(0).run();
       // m = 0.1 g, v = 0.001 g^2 and the corrections of update 4
       double ratio = 0.1 / (1 - Math.pow(0.9, 4)) / Math.sqrt(0.001 / (1 - Math.pow(0.999, 4)));
@@ -385,7 +385,7 @@ class RestartsTest {
   }
 
   static Stream<Arguments> broken() {
-    return Stream.of(RELORA, REMORA)
+    return Stream.<Reparam>of(RELORA, REMORA)
         .flatMap(m -> Stream.of(2, 3, 4, 5, 6).map(n -> Arguments.of(m, n)));
   }
 

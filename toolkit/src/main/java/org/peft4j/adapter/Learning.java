@@ -1,0 +1,94 @@
+package org.peft4j.adapter;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.training.ParameterStore;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.spi.Reparam;
+import org.peft4j.tensor.Scope;
+import org.peft4j.tensor.Seed;
+import org.peft4j.tensor.Torch;
+
+/**
+ * What a training loop asks of the active adapters' methods in every step: their terms of the loss,
+ * their learning rates, and to act once an update is done. Tensors have the names of {@link
+ * PeftModel#trainable}, steps count from 1.
+ */
+public final class Learning {
+  private final PeftModel model;
+
+  Learning(PeftModel model) {
+    this.model = model;
+  }
+
+  /**
+   * The methods' own terms of the training loss, or null. To be called once per step, inside of the
+   * step's scope.
+   */
+  public @Nullable NDArray penalty(ParameterStore store, NDManager owner) {
+    NDArray sum = null;
+    for (Adapter a : model.active().adapters()) {
+      AdapterPass pass = model.pass(store, true, model.step(), owner);
+      NDArray p = a.reparam.penalty(a.all(pass, pass.below()));
+      sum = p == null ? sum : sum == null ? p : sum.add(p);
+    }
+    return sum;
+  }
+
+  /** What methods multiply this update's learning rates by, from the gradients there are. */
+  public Map<String, Double> rates() {
+    Map<String, Double> out = new LinkedHashMap<>();
+    for (Adapter a : model.active().adapters()) {
+      a.learningRates().forEach((n, rate) -> out.put(a.name + ":" + n, rate));
+    }
+    return out;
+  }
+
+  /**
+   * What the learning rate of a tensor that {@link #rates} does not name is multiplied by.
+   *
+   * @param total number of steps of the run
+   */
+  public double rateScale(String trainable, long step, long total) {
+    Adapter.Owned owned = owned(trainable);
+    Reparam method = owned.method();
+    return method.learningRateScale(owned.tensor()) * method.learningRateFactor(step, total);
+  }
+
+  /**
+   * Lets the methods act after an update, such as a rank schedule.
+   *
+   * @param total number of steps of the run
+   */
+  public void afterStep(long step, long total) {
+    try (Scope scope = Scope.open();
+        NDManager temporary = model.manager().newSubManager()) {
+      ParameterStore store = new ParameterStore(temporary, false);
+      for (Adapter a : model.active().adapters()) {
+        Seed seed = Seed.of(a.seed).at("step").at(step);
+        AdapterPass pass = new AdapterPass(store, false, model.active(), seed, temporary);
+        Torch.inference(
+            () -> {
+              a.reparam.afterStep(a.all(pass, pass.below()), step, total);
+              return a;
+            });
+        a.scheduleRan = true;
+      }
+    }
+  }
+
+  /**
+   * Share of a tensor's moments, the smallest ones, that the optimizer is to forget after {@link
+   * #afterStep}; mostly 0.
+   */
+  public double droppedMoments(String trainable, long step, long total) {
+    return owned(trainable).method().droppedMoments(step, total);
+  }
+
+  private Adapter.Owned owned(String trainable) {
+    String[] parts = trainable.split(":", 2);
+    return model.adapter(parts[0]).owned(parts[1]);
+  }
+}
