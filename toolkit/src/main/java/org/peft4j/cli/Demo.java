@@ -48,7 +48,7 @@ final class Demo {
   /** How much of it: training glosses, held-out glosses, epochs, seeds. */
   enum Size {
     QUICK(5_000, 2_000, 1, 1),
-    FULL(20_000, 4_000, 2, 3);
+    FULL(20_000, 4_000, 3, 3);
 
     final int train;
     final int test;
