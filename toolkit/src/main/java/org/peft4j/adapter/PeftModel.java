@@ -387,6 +387,14 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     return new Merger(active, sites()).weights(arena.manager(), owner);
   }
 
+  /** Number of virtual tokens that the active adapters put in front of a text. */
+  public final int virtualTokens() {
+    return active.hooks().stream()
+        .map(a -> java.util.Objects.requireNonNull(a.hook()))
+        .mapToInt(h -> h.promptTokens() + h.prefixTokens())
+        .sum();
+  }
+
   /** Whether the active adapters are in weights alone, so that merging leaves nothing out. */
   public final boolean isMergeable() {
     return active.unmergeable().isEmpty();

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import org.peft4j.export.Exported;
 import org.peft4j.Models;
 import org.peft4j.Onnx;
 import org.peft4j.Peft;
@@ -232,7 +233,7 @@ final class Demo {
     written.add("adapter       " + adapter + " (Hugging Face PEFT's format)");
     Path graph = out.resolve("merged.onnx");
     try (Pretrained merged = tuned.merge()) {
-      Onnx.Exported exported = Onnx.export(merged, graph);
+      Exported exported = Onnx.export(merged, graph);
       written.add("merged model  " + graph);
       try (OnnxSession session = exported.session()) {
         compare(merged, session, held.take(COMPARED));

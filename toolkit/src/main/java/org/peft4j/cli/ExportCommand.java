@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.export.Exported;
 import org.peft4j.Onnx;
 import org.peft4j.onnx.Comparison;
 import picocli.CommandLine.Command;
@@ -32,7 +33,7 @@ final class ExportCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Onnx.Exported exported =
+    Exported exported =
         options.adapter == null
             ? Onnx.export(options.load(), out)
             : Onnx.export(options.tuned(), out);

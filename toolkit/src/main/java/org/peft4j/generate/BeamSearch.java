@@ -34,7 +34,7 @@ final class BeamSearch {
    * @param prompts tokens in front of each text's own, for the repetition penalty
    * @return new tokens of the best continuation of each text, its end token included
    */
-  List<long[]> run(Decoding decoding, long[][] prompts) {
+  List<long[]> run(Decoder decoding, long[][] prompts) {
     int n = beams.number();
     float[][] scores = decoding.begin();
     List<Hypotheses> texts = Arrays.stream(prompts).map(Hypotheses::new).toList();

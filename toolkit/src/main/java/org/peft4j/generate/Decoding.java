@@ -9,7 +9,7 @@ import ai.djl.util.PairList;
 import java.util.Arrays;
 import org.peft4j.model.Inputs;
 import org.peft4j.model.Network;
-import org.peft4j.nn.KvCache;
+import org.peft4j.nn.GrowingCache;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Torch;
 
@@ -19,9 +19,9 @@ import org.peft4j.tensor.Torch;
  * shorter ones are padded on the left. A model with an encoder reads its sources there, padded on
  * the right, and its decoder begins with a start token.
  */
-final class Decoding implements AutoCloseable {
+final class Decoding implements Decoder {
   private final Block model;
-  private final KvCache cache = new KvCache();
+  private final GrowingCache cache = new GrowingCache();
   private final boolean padded;
   private int rows;
   private long[][] mask;
@@ -73,13 +73,13 @@ final class Decoding implements AutoCloseable {
     return d;
   }
 
-  /** Reads what texts begin with; gives the scores of the first new token. */
-  float[][] begin() {
+  @Override
+  public float[][] begin() {
     return read(first);
   }
 
-  /** Goes on with these rows, in this order; a row may be taken several times. */
-  void select(long[] chosen) {
+  @Override
+  public void select(long[] chosen) {
     cache.select(chosen);
     rows = chosen.length;
     mask = rowsOf(mask, chosen);
@@ -90,13 +90,9 @@ final class Decoding implements AutoCloseable {
     return Arrays.stream(chosen).mapToObj(r -> all[(int) r].clone()).toArray(long[][]::new);
   }
 
-  /**
-   * Reads new tokens.
-   *
-   * @param ids {@code [rows][n]}; at the first call the prompts, padded on the left
-   * @return scores of the token after the last, {@code [rows][vocabulary]}
-   */
-  float[][] read(long[][] ids) {
+  /** At the first call, prompts padded on the left. */
+  @Override
+  public float[][] read(long[][] ids) {
     for (int r = 0; sources.length == 0 && r < rows; r++) {
       int from = mask[r].length;
       boolean first = cache.length() == 0;

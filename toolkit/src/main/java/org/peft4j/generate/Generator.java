@@ -30,7 +30,7 @@ import org.peft4j.text.Tokenizer;
  * <p>The random choice at step n of row r is a function of the seed, n and r alone.
  */
 public final class Generator {
-  private final Block model;
+  private final Decoder.Start decoders;
   private final Tokenizer tokenizer;
   private final Set<Long> endTokens;
   private final @Nullable Long start;
@@ -45,12 +45,12 @@ public final class Generator {
       Beams beams) {}
 
   private Generator(
-      Block model,
+      Decoder.Start decoders,
       Tokenizer tokenizer,
       Set<Long> endTokens,
       @Nullable Long start,
       Settings settings) {
-    this.model = model;
+    this.decoders = decoders;
     this.tokenizer = tokenizer;
     this.endTokens = endTokens;
     this.start = start;
@@ -71,19 +71,34 @@ public final class Generator {
           "model\nexpected: a causal language model, or one with an encoder\nfound: "
               + (base instanceof Pretrained p ? p : base.getClass().getSimpleName()));
     }
-    Tokenizer tokenizer = pretrained.tokenizer();
+    Long start = pretrained.task() == Task.SEQ2SEQ_LM ? pretrained.decoderStart() : null;
+    Decoder.Start decoders =
+        start == null
+            ? (prompts, pad) -> Decoding.continuing(model, prompts, pad)
+            : (prompts, pad) -> Decoding.answering(model, prompts, pad, start);
+    return of(decoders, pretrained.tokenizer(), pretrained.config(), start);
+  }
+
+  /**
+   * A generator on something else that scores tokens, such as a graph: greedy, at most 256 new
+   * tokens.
+   *
+   * @param config says which tokens end a text, beside the tokenizer's own; may be null
+   * @param start the token that the decoder behind an encoder begins with; null where prompts are
+   *     continued
+   */
+  public static Generator of(
+      Decoder.Start decoders, Tokenizer tokenizer, @Nullable Config config, @Nullable Long start) {
     Set<Long> ends = new TreeSet<>();
     tokenizer.eosId().ifPresent(id -> ends.add((long) id));
-    Config config = pretrained.config();
     Object more = config == null ? null : config.values().get("eos_token_id");
     if (more instanceof Number n) {
       ends.add(n.longValue());
     } else if (more instanceof List<?> list) {
       list.forEach(o -> ends.add(((Number) o).longValue()));
     }
-    Long start = pretrained.task() == Task.SEQ2SEQ_LM ? pretrained.decoderStart() : null;
     return new Generator(
-        model,
+        decoders,
         tokenizer,
         ends,
         start,
@@ -91,7 +106,7 @@ public final class Generator {
   }
 
   private Generator with(Settings s) {
-    return new Generator(model, tokenizer, endTokens, start, s);
+    return new Generator(decoders, tokenizer, endTokens, start, s);
   }
 
   /** At most so many new tokens; default 256. */
@@ -255,10 +270,7 @@ public final class Generator {
       seen[r] = begin == null ? prompts[r] : new long[] {begin};
       texts.add(new Text(r, seen[r]));
     }
-    try (Decoding decoding =
-        begin == null
-            ? Decoding.continuing(model, prompts, pad)
-            : Decoding.answering(model, prompts, pad, begin)) {
+    try (Decoder decoding = decoders.of(prompts, pad)) {
       if (searches) {
         BeamSearch search =
             new BeamSearch(settings.beams, settings.sampling, endTokens, settings.maxTokens);
@@ -271,7 +283,7 @@ public final class Generator {
     return texts.stream().map(Text::finish).toList();
   }
 
-  private void write(Decoding decoding, List<Text> texts, long pad) {
+  private void write(Decoder decoding, List<Text> texts, long pad) {
     float[][] scores = decoding.begin();
     long read = System.nanoTime();
     texts.forEach(t -> t.read = read);

@@ -20,6 +20,9 @@ import org.peft4j.text.Batch;
  * {@code [batch, length]}.
  */
 public final class Inputs {
+  /** Name of an encoder's output {@code [batch, length, hidden]}, given instead of computed. */
+  public static final String ENCODED = "encoder_hidden_states";
+
   private final Map<String, NDArray> arrays;
   private final @Nullable KvCache cache;
   private final boolean lastOnly;

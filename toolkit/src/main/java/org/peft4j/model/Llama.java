@@ -78,7 +78,7 @@ final class Llama extends Body {
   public NDArray encode(Pass pass, Inputs in) {
     Sequence sequence = in.sequence(pass);
     NDArray x = pass.embeddings(sequence.context(), words.apply(pass, in.ids()));
-    double[] frequencies = rotary.frequencies(rotary.dynamic() ? sequence.keys() : 0);
+    double[] frequencies = rotary.frequencies(rotary.dynamic() ? sequence.countedKeys() : 0);
     Rotary turns = Rotary.of(sequence.positions(), frequencies, rotary.factor());
     Biases biases = new Biases(sequence);
     for (DecoderLayer layer : layers) {

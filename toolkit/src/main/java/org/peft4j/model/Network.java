@@ -8,6 +8,7 @@ import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.nn.KvCache;
 import org.peft4j.nn.Layer;
@@ -24,6 +25,9 @@ public final class Network extends Layer {
 
   /** Key of a Boolean: whether only the last row of every text is to be scored. */
   public static final String LAST_ONLY = "last_only";
+
+  /** Key of a Boolean: whether only the encoder's output is wanted, of a model that has one. */
+  public static final String SOURCE_ONLY = "source_only";
 
   private final @Nullable Head head;
   private final List<String> inputs;
@@ -62,7 +66,7 @@ public final class Network extends Layer {
 
   /**
    * The architecture's own inputs, the segments that every batch of texts has (not everybody reads
-   * them), and positions for those who want other ones.
+   * them), positions for those who want other ones, and an encoder's output for those who have it.
    */
   private static List<String> inputs(Architecture architecture) {
     List<String> all = new ArrayList<>(architecture.inputs());
@@ -71,6 +75,9 @@ public final class Network extends Layer {
     }
     if (all.contains("input_ids")) {
       all.add("position_ids");
+    }
+    if (all.contains("decoder_input_ids")) {
+      all.add(Inputs.ENCODED);
     }
     return List.copyOf(all);
   }
@@ -90,12 +97,20 @@ public final class Network extends Layer {
     KvCache cache = params == null ? null : (KvCache) params.get(CACHE);
     boolean last = params != null && Boolean.TRUE.equals(params.get(LAST_ONLY));
     Inputs in = Inputs.of(inputs, list, cache, last);
+    if (params != null && Boolean.TRUE.equals(params.get(SOURCE_ONLY))) {
+      return kept(list, () -> new NDList(body.source(pass, in)));
+    }
     NDArray positions = Positions.in(params);
+    return kept(list, () -> run(pass, in, positions));
+  }
+
+  /** What a computation gives, without what it made on the way. */
+  private static NDList kept(NDList list, Supplier<NDList> computation) {
     if (!(list.head() instanceof PtNDArray)) {
-      return run(pass, in, positions); // traced: the tracer owns what is made
+      return computation.get(); // traced: the tracer owns what is made
     }
     try (Scope scope = Scope.open()) {
-      NDList out = run(pass, in, positions);
+      NDList out = computation.get();
       for (NDArray a : out) {
         scope.keep(a).attach(list.head().getManager());
       }

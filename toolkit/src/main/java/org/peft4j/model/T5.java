@@ -61,9 +61,15 @@ final class T5 extends Body {
     }
     NDArray ids = in.require("decoder_input_ids");
     Sequence target = Sequence.decoder(pass, ids, in.get("decoder_attention_mask"), in.cache());
-    NDArray states = target.context().start() ? encoded(pass, in, source) : null;
+    NDArray given = in.get(Inputs.ENCODED);
+    NDArray states = given == null && target.context().start() ? encoded(pass, in, source) : given;
     T5Stack.Memory memory = new T5Stack.Memory(states, source.paddingBias());
     return decoder.apply(pass, target, words.apply(pass, ids), memory);
+  }
+
+  @Override
+  NDArray source(Pass pass, Inputs in) {
+    return encoded(pass, in, Sequence.encoder(pass, in.ids(), in.mask()));
   }
 
   private NDArray encoded(Pass pass, Inputs in, Sequence source) {

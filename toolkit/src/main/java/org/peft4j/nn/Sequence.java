@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDManager;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Context;
 import org.peft4j.spi.Pass;
@@ -115,6 +116,26 @@ public final class Sequence {
     return offset + length;
   }
 
+  /**
+   * Number of keys, for those who compute with it in Java.
+   *
+   * @throws IllegalStateException while a graph is traced, which leaves it open
+   */
+  public long countedKeys() {
+    if (traced()) {
+      throw new IllegalStateException(
+          "rotary positions of type dynamic depend on the length of the text, which a graph leaves"
+              + " open\nfix: a configuration with rope_scaling of another type, such as linear or"
+              + " yarn");
+    }
+    return keys();
+  }
+
+  /** Whether a graph is being traced, in which no length is known. */
+  private boolean traced() {
+    return !(manager() instanceof PtNDManager);
+  }
+
   /** Refuses texts that are longer than a table of {@code limit} positions. */
   public void limit(long limit) {
     if (keys() > limit) {
@@ -187,7 +208,7 @@ public final class Sequence {
    * included; 0 for all. Virtual tokens in front lie in the window as other tokens do.
    */
   public @Nullable NDArray causalBias(int window) {
-    boolean wide = window == 0 || (cache != null && keys() <= window);
+    boolean wide = window == 0 || (cache != null && keys() <= window && !traced());
     if (mask == null && wide && length == 1 && cache != null) {
       return null;
     }

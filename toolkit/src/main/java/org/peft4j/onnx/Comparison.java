@@ -1,5 +1,6 @@
 package org.peft4j.onnx;
 
+import ai.djl.ndarray.NDArray;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -27,6 +28,8 @@ public record Comparison(List<Row> rows, double tolerance) {
    * @param largest largest absolute value of the block's
    * @param agreement share of the rows of the last axis with the same position of the largest
    *     value; 1 where there is nothing to choose from
+   * @param divergence mean Kullback-Leibler divergence from the block's softmax to the graph's over
+   *     the last axis, in nats, of logits; NaN of other outputs
    * @param note what is wrong, or empty
    */
   public record Row(
@@ -35,10 +38,35 @@ public record Comparison(List<Row> rows, double tolerance) {
       double difference,
       double largest,
       double agreement,
+      double divergence,
       String note) {
+    /** Holds what a graph gave against what is expected. */
+    public static Row of(
+        Map<String, Long> sizes, String output, NDArray expected, NDArray found) {
+      return Differences.of(sizes, output, expected, found);
+    }
+
+    /** The same under another name. */
+    public Row named(String other) {
+      return new Row(sizes, other, difference, largest, agreement, divergence, note);
+    }
+
     boolean within(double tolerance) {
       return difference <= tolerance * Math.max(1, largest);
     }
+  }
+
+  /** These rows and those. */
+  public Comparison and(Comparison more) {
+    List<Row> all = new ArrayList<>(rows);
+    all.addAll(more.rows);
+    return new Comparison(all, tolerance);
+  }
+
+  /** The same, each output's name followed by what is special about these runs. */
+  public Comparison named(String special) {
+    return new Comparison(
+        rows.stream().map(r -> r.named(r.output + ", " + special)).toList(), tolerance);
   }
 
   /** Whether all outputs at all sizes are within the tolerance. */
@@ -67,7 +95,7 @@ public record Comparison(List<Row> rows, double tolerance) {
   public String toString() {
     List<String[]> cells = new ArrayList<>();
     cells.add(
-        new String[] {"sizes", "output", "max |difference|", "max |value|", "same argmax", ""});
+        new String[] {"sizes", "output", "max |difference|", "max |value|", "same argmax", "KL", ""});
     for (Row r : rows) {
       cells.add(
           new String[] {
@@ -76,6 +104,7 @@ public record Comparison(List<Row> rows, double tolerance) {
             String.format(Locale.ROOT, "%.2e", r.difference),
             String.format(Locale.ROOT, "%.3g", r.largest),
             String.format(Locale.ROOT, "%.1f %%", 100 * r.agreement),
+            Double.isNaN(r.divergence) ? "" : String.format(Locale.ROOT, "%.1e", r.divergence),
             r.within(tolerance) ? "ok" : "FAILED " + r.note
           });
     }

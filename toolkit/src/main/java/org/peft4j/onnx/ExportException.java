@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 public final class ExportException extends IllegalArgumentException {
   private static final long serialVersionUID = 1L;
 
-  ExportException(String message) {
+  public ExportException(String message) {
     super(message);
   }
 

@@ -9,6 +9,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.onnx.Emission.Ref;
 import org.peft4j.tensor.Torch;
@@ -29,13 +30,18 @@ final class GraphBuilder {
   private final NDManager owner = Torch.newManager();
   private final Map<Value, Ref> refs = new HashMap<>();
 
-  GraphBuilder(Alignment alignment, List<Input> inputs, List<String> outputs, boolean contrib) {
+  GraphBuilder(
+      Alignment alignment,
+      List<Input> inputs,
+      List<String> outputs,
+      boolean contrib,
+      Set<String> unread) {
     this.alignment = alignment;
     this.folding = new Folding(alignment);
     this.inputs = inputs;
     this.outputs = outputs;
     this.contrib = contrib;
-    symbols = new SymbolicIntegers(emission, alignment);
+    symbols = new SymbolicIntegers(emission, alignment, unread);
   }
 
   OnnxGraph build(Map<String, String> metadata) {

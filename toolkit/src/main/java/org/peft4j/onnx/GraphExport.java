@@ -39,6 +39,7 @@ public final class GraphExport {
   private final Map<String, String> metadata;
   private final boolean contrib;
   private final Map<String, long[]> sizes;
+  private final Set<String> unread;
 
   private GraphExport(
       Block block,
@@ -47,7 +48,8 @@ public final class GraphExport {
       @Nullable Function<Parameter, String> names,
       Map<String, String> metadata,
       boolean contrib,
-      Map<String, long[]> sizes) {
+      Map<String, long[]> sizes,
+      Set<String> unread) {
     this.block = block;
     this.inputs = List.copyOf(inputs);
     this.outputs = List.copyOf(outputs);
@@ -55,21 +57,22 @@ public final class GraphExport {
     this.metadata = new LinkedHashMap<>(metadata);
     this.contrib = contrib;
     this.sizes = new LinkedHashMap<>(sizes);
+    this.unread = Set.copyOf(unread);
   }
 
   /** Starts an export; inputs and outputs are still to be named. */
   public static GraphExport of(Block block) {
-    return new GraphExport(block, List.of(), List.of(), null, Map.of(), false, Map.of());
+    return new GraphExport(block, List.of(), List.of(), null, Map.of(), false, Map.of(), Set.of());
   }
 
   /** The inputs, in the order of the block's. */
   public GraphExport inputs(Input... inputs) {
-    return new GraphExport(block, Arrays.asList(inputs), outputs, names, metadata, contrib, sizes);
+    return new GraphExport(block, Arrays.asList(inputs), outputs, names, metadata, contrib, sizes, unread);
   }
 
   /** Names of the outputs, in the order of the block's; those after the last name are left out. */
   public GraphExport outputs(String... outputs) {
-    return new GraphExport(block, inputs, Arrays.asList(outputs), names, metadata, contrib, sizes);
+    return new GraphExport(block, inputs, Arrays.asList(outputs), names, metadata, contrib, sizes, unread);
   }
 
   /**
@@ -77,21 +80,21 @@ public final class GraphExport {
    * blocks.
    */
   public GraphExport names(Function<Parameter, String> names) {
-    return new GraphExport(block, inputs, outputs, names, metadata, contrib, sizes);
+    return new GraphExport(block, inputs, outputs, names, metadata, contrib, sizes, unread);
   }
 
   /** Entries for the file's metadata, added to those there are. */
   public GraphExport metadata(Map<String, String> entries) {
     Map<String, String> all = new LinkedHashMap<>(metadata);
     all.putAll(entries);
-    return new GraphExport(block, inputs, outputs, names, all, contrib, sizes);
+    return new GraphExport(block, inputs, outputs, names, all, contrib, sizes, unread);
   }
 
   /**
    * Allows ONNX Runtime's own operators ({@code com.microsoft}); others cannot run the graph then.
    */
   public GraphExport contrib() {
-    return new GraphExport(block, inputs, outputs, names, metadata, true, sizes);
+    return new GraphExport(block, inputs, outputs, names, metadata, true, sizes, unread);
   }
 
   /**
@@ -115,7 +118,17 @@ public final class GraphExport {
     }
     Map<String, long[]> all = new LinkedHashMap<>(sizes);
     all.put(dimension, new long[] {low, high, check});
-    return new GraphExport(block, inputs, outputs, names, metadata, contrib, all);
+    return new GraphExport(block, inputs, outputs, names, metadata, contrib, all, unread);
+  }
+
+  /**
+   * Takes the size of a named dimension from what others leave, not from where it stands alone: a
+   * caller may give a longer buffer there, such as one for keys and values still to come.
+   */
+  public GraphExport unread(String dimension) {
+    Set<String> all = new LinkedHashSet<>(unread);
+    all.add(dimension);
+    return new GraphExport(block, inputs, outputs, names, metadata, contrib, sizes, all);
   }
 
   /**
@@ -136,7 +149,7 @@ public final class GraphExport {
         run(trace, grid, point);
         trace.seal(point == 0);
       }
-      return new GraphBuilder(new Alignment(grid, traces), inputs, outputs, contrib)
+      return new GraphBuilder(new Alignment(grid, traces), inputs, outputs, contrib, unread)
           .build(metadata);
     } finally {
       traces.forEach(Trace::close);
@@ -262,10 +275,17 @@ public final class GraphExport {
    * @param sizes of all named dimensions, one map per run
    */
   public Comparison compare(OnnxSession session, double tolerance, List<Map<String, Long>> sizes) {
-    return new Validation(block, inputs, outputs, session, tolerance).at(sizes);
+    return compare(session, tolerance, sizes, Counted.all());
   }
 
-  private List<Map<String, Long>> defaultSizes() {
+  /** Like {@link #compare(OnnxSession, double, List)}, of what counts. */
+  public Comparison compare(
+      OnnxSession session, double tolerance, List<Map<String, Long>> sizes, Counted counted) {
+    return new Validation(block, inputs, outputs, session, tolerance, counted).at(sizes);
+  }
+
+  /** Sizes to compare at where nobody says others: none of them are traced. */
+  public List<Map<String, Long>> defaultSizes() {
     List<String> open = List.copyOf(dimensions());
     List<Map<String, Long>> all = new ArrayList<>();
     all.add(sizes(open, k -> 1));

@@ -16,9 +16,12 @@ import com.google.protobuf.WireFormat;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeSet;
 
 /**
@@ -62,6 +65,23 @@ final class ModelWriter {
       out.complete();
     }
     return end > 0 ? List.of(file, data) : List.of(file);
+  }
+
+  /**
+   * Adds entries to the metadata of a file. Fields of a protobuf message may come in any order, so
+   * they go to its end.
+   */
+  static void append(Path file, Map<String, String> entries) throws IOException {
+    ModelProto.Builder more = ModelProto.newBuilder();
+    entries.forEach((k, v) -> more.addMetadataProps(entry(k, v)));
+    try (FileChannel channel =
+        FileChannel.open(file, StandardOpenOption.WRITE, StandardOpenOption.APPEND)) {
+      ByteBuffer bytes = ByteBuffer.wrap(more.buildPartial().toByteArray());
+      while (bytes.hasRemaining()) {
+        channel.write(bytes);
+      }
+      channel.force(true);
+    }
   }
 
   private static void writeData(OnnxGraph graph, List<TensorProto> headers, Path data)

@@ -119,6 +119,11 @@ public final class OnnxGraph implements AutoCloseable {
     return ModelWriter.write(this, file, 0);
   }
 
+  /** Adds entries to the metadata of a file that was written. */
+  public static void addMetadata(Path file, Map<String, String> entries) throws IOException {
+    ModelWriter.append(file, entries);
+  }
+
   /** Frees the tensors that were computed for it. */
   @Override
   public void close() {

@@ -7,6 +7,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.onnxruntime.NodeInfo;
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OnnxValue;
+import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
@@ -104,6 +105,11 @@ public final class OnnxSession implements AutoCloseable {
   /** The file's own entries of metadata. */
   public Map<String, String> metadata() {
     return metadata;
+  }
+
+  /** The environment of all sessions, for tensors that are made outside of this class. */
+  public static OrtEnvironment environment() {
+    return OnnxRuntime.environment();
   }
 
   /** ONNX Runtime's own session, for what this class does not offer. */

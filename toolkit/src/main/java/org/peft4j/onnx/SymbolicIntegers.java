@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import org.peft4j.onnx.Emission.Ref;
 
@@ -18,20 +19,28 @@ import org.peft4j.onnx.Emission.Ref;
 final class SymbolicIntegers {
   private final Emission emission;
   private final Alignment alignment;
+  private final Set<String> unread;
   private final Map<Symbol, Ref> sources = new LinkedHashMap<>();
   private final Map<Symbol, String> labels = new LinkedHashMap<>();
 
-  SymbolicIntegers(Emission emission, Alignment alignment) {
+  /**
+   * Numbers of a graph.
+   *
+   * @param unread names whose own dimensions say nothing, as a longer buffer may be given there
+   */
+  SymbolicIntegers(Emission emission, Alignment alignment, Set<String> unread) {
     this.emission = emission;
     this.alignment = alignment;
+    this.unread = unread;
   }
 
   void source(Dim dim, Ref input, int axis) {
     if (!dim.fixed()) {
       Symbol symbol = Symbol.of(dim, alignment.grid().names());
-      if (!sources.containsKey(symbol)) {
+      labels.putIfAbsent(symbol, dim.label());
+      boolean alone = dim.factors().size() == 1 && dim.constant() == 0;
+      if (!sources.containsKey(symbol) && !(alone && unread.contains(dim.factors().firstKey()))) {
         sources.put(symbol, read(input, axis));
-        labels.put(symbol, dim.label());
       }
     }
   }

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.peft4j.export.Exported;
 import org.peft4j.Models;
 import org.peft4j.Onnx;
 import org.peft4j.Peft;
@@ -223,7 +224,7 @@ class Gpt2Test {
     Path file = folder.resolve("m.onnx");
     Path from = ROOT.resolve(name);
     try (Pretrained model = Models.load(from)) {
-      Onnx.Exported exported = Onnx.export(model, file);
+      Exported exported = Onnx.export(model, file);
       assertThat(exported.validate().passed()).isTrue();
       assertThat(Files.exists(file)).isTrue();
       String output = model.outputNames().get(0);

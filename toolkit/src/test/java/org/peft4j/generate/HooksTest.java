@@ -22,6 +22,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
+import org.peft4j.export.Exported;
 import org.peft4j.Models;
 import org.peft4j.Onnx;
 import org.peft4j.Peft;
@@ -329,7 +330,7 @@ class HooksTest {
       for (Fluent<?, ?, Tuned> method : fresh(model).toList()) {
         Path file = dir.resolve("hooked.onnx");
         try (Tuned tuned = method.apply()) {
-          Onnx.Exported exported = Onnx.export(tuned, file);
+          Exported exported = Onnx.export(tuned, file);
           try (OnnxSession session = exported.session()) {
             assertThat(graphDistance(tuned, session)).as(method.toString()).isLessThan(1e-4f);
           }

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.peft4j.export.Exported;
 import org.peft4j.Models;
 import org.peft4j.Onnx;
 import org.peft4j.Peft;
@@ -199,7 +200,7 @@ class T5Test {
   @ValueSource(strings = {"t5", "t5_v11", "mt5", "t5_model", "t5_encoder"})
   void one_graph_does_what_the_model_does(String name, @TempDir Path dir) {
     try (Pretrained model = Models.load(ROOT.resolve(name))) {
-      Onnx.Exported exported = Onnx.export(model, dir.resolve("m.onnx"));
+      Exported exported = Onnx.export(model, dir.resolve("m.onnx"));
       assertThat(exported.validate().largestDifference()).isLessThan(1e-4);
       try (OnnxSession session = exported.session();
           TensorSource io = io(name);

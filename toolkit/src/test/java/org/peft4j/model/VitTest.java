@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.peft4j.export.Exported;
 import org.peft4j.Models;
 import org.peft4j.Onnx;
 import org.peft4j.Peft;
@@ -100,7 +101,7 @@ class VitTest {
       try (Pretrained merged = tuned.merge()) {
         assertThat(difference(merged, from, "logits")).isLessThan(1e-5f);
         merged.save(folder.resolve("merged"));
-        Onnx.Exported exported = Onnx.export(tuned, folder.resolve("merged.onnx"));
+        Exported exported = Onnx.export(tuned, folder.resolve("merged.onnx"));
         assertThat(exported.validate().passed()).isTrue();
       }
       try (Pretrained merged = Models.load(folder.resolve("merged"))) {
@@ -137,7 +138,7 @@ class VitTest {
       throws Exception {
     Path from = ROOT.resolve(name);
     try (Pretrained model = Models.load(from)) {
-      Onnx.Exported exported = Onnx.export(model, folder.resolve("m.onnx"));
+      Exported exported = Onnx.export(model, folder.resolve("m.onnx"));
       assertThat(exported.validate().passed()).isTrue();
       try (OnnxSession session = exported.session();
           NDManager manager = Torch.newManager();

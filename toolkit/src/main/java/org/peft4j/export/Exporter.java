@@ -1,0 +1,175 @@
+package org.peft4j.export;
+
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import java.nio.file.Path;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.adapter.PeftModel;
+import org.peft4j.model.Config;
+import org.peft4j.model.Network;
+import org.peft4j.model.Pretrained;
+import org.peft4j.model.Task;
+import org.peft4j.onnx.Comparison;
+import org.peft4j.onnx.GraphExport;
+import org.peft4j.onnx.Input;
+import org.peft4j.onnx.OnnxGraph;
+import org.peft4j.spi.Anatomy;
+import org.peft4j.spi.Paths;
+
+/**
+ * Writes a model as ONNX, as Optimum names inputs, outputs and files. A causal language model takes
+ * and gives the keys and values of earlier tokens, so that one graph reads a prompt and continues
+ * it.
+ *
+ * <pre>{@code
+ * Onnx.of(model).profile(Profile.ORT).write(Path.of("model.onnx"));
+ * }</pre>
+ *
+ * An exporter is a value: each method gives a new one.
+ */
+public final class Exporter {
+  private final Block block;
+  private final Pretrained model;
+  private final Options options;
+
+  private record Options(Profile profile, boolean cache, Map<String, String> metadata) {}
+
+  private Exporter(Block block, Pretrained model, Options options) {
+    this.block = block;
+    this.model = model;
+    this.options = options;
+  }
+
+  /** An exporter of a model: ONNX's own operators, with a cache where it writes text. */
+  public static Exporter of(Pretrained model) {
+    return of(model, model);
+  }
+
+  /**
+   * An exporter of an adapted model; adapters that act on what flows through it become part of the
+   * graph. Merge those that can be merged first.
+   */
+  public static Exporter of(PeftModel model) {
+    return of(model, Pretrained.of(model.base()));
+  }
+
+  private static Exporter of(Block block, Pretrained model) {
+    return new Exporter(block, model, new Options(Profile.STANDARD, true, Map.of()));
+  }
+
+  private Exporter with(Options other) {
+    return new Exporter(block, model, other);
+  }
+
+  /** Which operators the graph is made of. */
+  public Exporter profile(Profile profile) {
+    return with(new Options(profile, options.cache, options.metadata));
+  }
+
+  /**
+   * Whether a causal language model takes and gives keys and values of earlier tokens; by default
+   * it does. Without, its graph reads whole texts.
+   */
+  public Exporter cache(boolean on) {
+    return with(new Options(options.profile, on, options.metadata));
+  }
+
+  /** Entries for the metadata of the file, added to those there are. */
+  public Exporter metadata(Map<String, String> entries) {
+    Map<String, String> all = new LinkedHashMap<>(options.metadata);
+    all.putAll(entries);
+    return with(new Options(options.profile, options.cache, all));
+  }
+
+  /**
+   * Writes one graph with open batch and sequence sizes, weights named as Hugging Face names them.
+   * It is run against the model first, and appears only if it computes the same.
+   *
+   * @throws IllegalArgumentException if the model is a block of somebody else's, whose inputs are
+   *     not known
+   */
+  public Exported write(Path file) {
+    return new Exported(List.of(write(part(), file)));
+  }
+
+  /**
+   * Writes a model with an encoder as three graphs, as Optimum does: {@code encoder_model.onnx},
+   * {@code decoder_model.onnx} for the first step, {@code decoder_with_past_model.onnx} for those
+   * after it.
+   *
+   * @param folder which must exist
+   */
+  public Exported writeSteps(Path folder) {
+    Anatomy sizes = anatomy();
+    if (model.task() != Task.SEQ2SEQ_LM || sizes == null) {
+      throw new IllegalArgumentException(
+          "several graphs\nexpected: a language model with an encoder and a decoder\nfound: "
+              + model
+              + "\nfix: write it as one graph, such as model.onnx");
+    }
+    int vocabulary = config().size("vocab_size");
+    List<Part> parts =
+        List.of(
+            new EncoderPart(block, vocabulary),
+            new DecoderPart(block, sizes, vocabulary, false),
+            new DecoderPart(block, sizes, vocabulary, true));
+    return new Exported(
+        parts.stream().map(p -> write(p, folder.resolve(p.file() + ".onnx"))).toList());
+  }
+
+  private Part part() {
+    Anatomy sizes = anatomy();
+    boolean cached =
+        options.cache && model.task() == Task.CAUSAL_LM && sizes != null && virtualTokens() == 0;
+    return cached
+        ? new CausalPart(block, sizes, config().size("vocab_size"))
+        : new WholePart(block, model, config());
+  }
+
+  /** Virtual tokens stand at a text's start, which a graph with a cache cannot tell from later. */
+  private int virtualTokens() {
+    return block instanceof PeftModel tuned ? tuned.virtualTokens() : 0;
+  }
+
+  private @Nullable Anatomy anatomy() {
+    return model.network() instanceof Network network ? network.anatomy() : null;
+  }
+
+  private Config config() {
+    Config config = model.config();
+    if (config == null) {
+      throw new IllegalArgumentException(
+          "the shapes of this block's inputs are not known\n"
+              + "fix: Onnx.export(block, file, Input.floats(\"x\", \"batch\", 784))");
+    }
+    return config;
+  }
+
+  private Exported.Graph write(Part part, Path file) {
+    IdentityHashMap<Parameter, String> names = new IdentityHashMap<>();
+    Paths.parameters(block).forEach((path, p) -> names.put(p, path));
+    Map<String, String> entries = new LinkedHashMap<>();
+    entries.put("producer", "peft4j");
+    entries.put("model", model.name());
+    entries.put("profile", options.profile.toString());
+    entries.putAll(options.metadata);
+    GraphExport export =
+        GraphExport.of(part)
+            .inputs(part.inputs().toArray(Input[]::new))
+            .outputs(part.outputs().toArray(String[]::new))
+            .names(p -> names.getOrDefault(p, p.getName()))
+            .metadata(entries);
+    if (part instanceof CausalPart) {
+      export = export.unread(CacheNames.PAST);
+    }
+    try (OnnxGraph graph =
+        (options.profile == Profile.ORT ? export.contrib() : export).trace()) {
+      return GraphFile.write(
+          graph, file, session -> part.check(session, Comparison.TOLERANCE));
+    }
+  }
+}

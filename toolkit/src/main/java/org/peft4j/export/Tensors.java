@@ -1,0 +1,55 @@
+package org.peft4j.export;
+
+import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OrtException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.LongBuffer;
+import org.peft4j.onnx.OnnxSession;
+
+/** Tensors of ONNX Runtime in memory that Java sees too. */
+final class Tensors {
+  private Tensors() {}
+
+  /** Room for numbers outside of the Java heap. */
+  static FloatBuffer floats(long n) {
+    if (n > Integer.MAX_VALUE / Float.BYTES) {
+      throw new IllegalArgumentException(
+          "keys and values of one layer\nexpected: at most 2 GB\nfound: "
+              + n * Float.BYTES
+              + " bytes\nfix: fewer texts at a time, or shorter ones");
+    }
+    return ByteBuffer.allocateDirect((int) n * Float.BYTES)
+        .order(ByteOrder.nativeOrder())
+        .asFloatBuffer();
+  }
+
+  /** A tensor in that memory, which must live as long. */
+  static OnnxTensor of(FloatBuffer memory, long... shape) throws OrtException {
+    return OnnxTensor.createTensor(OnnxSession.environment(), memory, shape);
+  }
+
+  /** An int64 tensor {@code [rows, width]}. */
+  static OnnxTensor of(long[][] rows) throws OrtException {
+    int width = rows[0].length;
+    LongBuffer memory =
+        ByteBuffer.allocateDirect(rows.length * width * Long.BYTES)
+            .order(ByteOrder.nativeOrder())
+            .asLongBuffer();
+    for (long[] row : rows) {
+      memory.put(row);
+    }
+    return OnnxTensor.createTensor(
+        OnnxSession.environment(), memory.flip(), new long[] {rows.length, width});
+  }
+
+  /** Blocks of {@code block} numbers, those of {@code rows} in their order. */
+  static FloatBuffer rows(FloatBuffer from, long[] rows, int block) {
+    FloatBuffer to = floats((long) rows.length * block);
+    for (long row : rows) {
+      to.put(from.slice((int) row * block, block));
+    }
+    return to.flip();
+  }
+}

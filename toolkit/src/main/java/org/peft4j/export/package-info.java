@@ -1,0 +1,9 @@
+/**
+ * Models as ONNX graphs that can be shipped: {@link org.peft4j.export.Exporter} writes them, with
+ * the keys and values of earlier tokens as inputs where a model writes text, and holds each against
+ * the model before it gets its name.
+ */
+@NullMarked
+package org.peft4j.export;
+
+import org.jspecify.annotations.NullMarked;

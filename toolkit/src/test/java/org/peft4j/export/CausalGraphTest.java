@@ -1,0 +1,93 @@
+package org.peft4j.export;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicNode;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.io.TempDir;
+import org.peft4j.Models;
+import org.peft4j.Onnx;
+import org.peft4j.generate.Decoder;
+import org.peft4j.generate.Decoders;
+import org.peft4j.model.Pretrained;
+
+/**
+ * Every causal architecture, in both profiles: the graph is held against the model before it is
+ * written, and continues texts with the same tokens.
+ */
+@Tag("fast")
+class CausalGraphTest {
+  private static final Path GOLDEN = Path.of("src/test/resources/golden");
+  private static final int STEPS = 64;
+
+  @TempDir Path dir;
+
+  @TestFactory
+  Stream<DynamicNode> every_family_and_profile() throws Exception {
+    List<Path> all = new ArrayList<>();
+    try (Stream<Path> folders = Files.list(GOLDEN.resolve("families"))) {
+      folders.filter(f -> !f.endsWith("llama_dynamic")).sorted().forEach(all::add);
+    }
+    all.add(GOLDEN.resolve("gpt2/lm"));
+    all.add(GOLDEN.resolve("gpt2/lm_scaled"));
+    return all.stream()
+        .flatMap(
+            f ->
+                Stream.of(Profile.values())
+                    .map(
+                        p ->
+                            DynamicTest.dynamicTest(
+                                f.getFileName() + ", " + p, () -> check(f, p))));
+  }
+
+  private void check(Path folder, Profile profile) throws Exception {
+    Path file = dir.resolve(folder.getFileName() + "-" + profile + ".onnx");
+    try (Pretrained model = Models.load(folder)) {
+      Exported exported = Onnx.of(model).profile(profile).write(file);
+      System.err.println(exported.graphs().get(0) + " " + exported.graphs().get(0).histogram());
+      assertThat(exported.validate().passed()).isTrue();
+      long[][] prompts = {{5, 9, 17, 3, 8, 21}, {7, 4}, {11, 3, 30, 6}};
+      try (OnnxModel graph = OnnxModel.load(file, 0)) {
+        long[][] found = continued(graph.decoder(prompts, 0));
+        long[][] expected = continued(Decoders.of(model).of(prompts, 0));
+        assertThat(found).isDeepEqualTo(expected);
+        Set<Long> different = new TreeSet<>();
+        Arrays.stream(found).flatMapToLong(Arrays::stream).forEach(different::add);
+        assertThat(different).as("tokens").hasSizeGreaterThan(2);
+      }
+    }
+  }
+
+  private static long[][] continued(Decoder decoder) {
+    try (decoder) {
+      float[][] scores = decoder.begin();
+      long[][] out = new long[scores.length][STEPS];
+      for (int step = 0; step < STEPS; step++) {
+        long[][] next = new long[out.length][1];
+        for (int r = 0; r < out.length; r++) {
+          out[r][step] = next[r][0] = best(scores[r]);
+        }
+        scores = decoder.read(next);
+      }
+      return out;
+    }
+  }
+
+  private static int best(float[] scores) {
+    int best = 0;
+    for (int i = 0; i < scores.length; i++) {
+      best = scores[i] > scores[best] ? i : best;
+    }
+    return best;
+  }
+}
