@@ -185,6 +185,11 @@ final class AdapterPass extends Pass {
   }
 
   @Override
+  public boolean leavesAttention() {
+    return active.hooks().isEmpty() && below.leavesAttention();
+  }
+
+  @Override
   public NDArray embeddings(Context context, NDArray x) {
     NDArray y = below.embeddings(context, x);
     if (context.start()) {

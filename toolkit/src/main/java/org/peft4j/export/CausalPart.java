@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import org.peft4j.model.Network;
+import org.peft4j.nn.ArrayCache;
 import org.peft4j.onnx.Comparison;
 import org.peft4j.onnx.Counted;
 import org.peft4j.onnx.Input;
@@ -25,11 +26,13 @@ import org.peft4j.spi.KeysValues;
 final class CausalPart extends Part {
   private final Anatomy sizes;
   private final int vocabulary;
+  private final Profile profile;
 
-  CausalPart(Block model, Anatomy sizes, int vocabulary) {
+  CausalPart(Block model, Anatomy sizes, int vocabulary, Profile profile) {
     super(model);
     this.sizes = sizes;
     this.vocabulary = vocabulary;
+    this.profile = profile;
   }
 
   @Override
@@ -65,6 +68,8 @@ final class CausalPart extends Part {
     String batch = CacheNames.BATCH;
     String length = CacheNames.LENGTH;
     String past = CacheNames.PAST;
+    // ONNX Runtime's operator takes several tokens behind earlier ones of a single text only
+    int several = profile == Profile.ORT ? 1 : 2;
     return List.of(
         Case.of("", false, batch, 1, length, 1, past, 0),
         Case.of("", false, batch, 1, length, 13, past, 0),
@@ -72,7 +77,7 @@ final class CausalPart extends Part {
         Case.of("left padding", true, batch, 3, length, 7, past, 0),
         Case.of("", false, batch, 1, length, 1, past, 17),
         Case.of("left padding", true, batch, 3, length, 1, past, 9),
-        Case.of("left padding", true, batch, 2, length, 3, past, 8));
+        Case.of("", false, batch, several, length, 3, past, 8));
   }
 
   /** Logits and new keys at padding are nobody's business. */
@@ -102,7 +107,7 @@ final class CausalPart extends Part {
   @Override
   NDList compute(Call call) {
     NDList in = call.in();
-    GivenCache cache = new GivenCache(call.manager(), pairs(in, 3, 1), List.of());
+    ArrayCache cache = new ArrayCache(call.manager(), pairs(in, 3, 1), List.of());
     PairList<String, Object> wishes = new PairList<>();
     wishes.add(Network.CACHE, cache);
     NDArray positions = named("position_ids", in.get(2));

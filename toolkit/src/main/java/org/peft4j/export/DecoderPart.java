@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.peft4j.model.Inputs;
 import org.peft4j.model.Network;
+import org.peft4j.nn.ArrayCache;
 import org.peft4j.onnx.Input;
 import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.KeysValues;
@@ -85,11 +86,11 @@ final class DecoderPart extends Part {
   NDList compute(Call call) {
     NDList in = call.in();
     NDArray mask = in.get(0);
-    GivenCache cache =
+    ArrayCache cache =
         continues
-            ? new GivenCache(
+            ? new ArrayCache(
                 call.manager(), CausalPart.pairs(in, 2, 2), CausalPart.pairs(in, 4, 2))
-            : new GivenCache(call.manager(), List.of(), List.of());
+            : new ArrayCache(call.manager(), List.of(), List.of());
     PairList<String, Object> wishes = new PairList<>();
     wishes.add(Network.CACHE, cache);
     // the mask stands for the source's tokens: they are encoded already, only their number counts

@@ -32,6 +32,9 @@ import org.peft4j.spi.Paths;
  * An exporter is a value: each method gives a new one.
  */
 public final class Exporter {
+  /** Key of the metadata that tells whether one buffer may be past and present. */
+  static final String SHARES_BUFFERS = "peft4j.shares_buffers";
+
   private final Block block;
   private final Pretrained model;
   private final Options options;
@@ -126,7 +129,7 @@ public final class Exporter {
     boolean cached =
         options.cache && model.task() == Task.CAUSAL_LM && sizes != null && virtualTokens() == 0;
     return cached
-        ? new CausalPart(block, sizes, config().size("vocab_size"))
+        ? new CausalPart(block, sizes, config().size("vocab_size"), options.profile)
         : new WholePart(block, model, config());
   }
 
@@ -168,8 +171,12 @@ public final class Exporter {
     }
     try (OnnxGraph graph =
         (options.profile == Profile.ORT ? export.contrib() : export).trace()) {
-      return GraphFile.write(
-          graph, file, session -> part.check(session, Comparison.TOLERANCE));
+      OnnxGraph told = graph.metadata(SHARES_BUFFERS, String.valueOf(sharesBuffers(graph)));
+      return GraphFile.write(told, file, session -> part.check(session, Comparison.TOLERANCE));
     }
+  }
+
+  private static boolean sharesBuffers(OnnxGraph graph) {
+    return graph.histogram().containsKey("GroupQueryAttention");
   }
 }

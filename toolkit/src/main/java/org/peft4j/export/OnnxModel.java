@@ -44,7 +44,7 @@ public final class OnnxModel implements AutoCloseable {
             ? read(facts)
             : null;
     OnnxSession session = OnnxSession.load(file, threads);
-    boolean shared = Profile.ORT.toString().equals(session.metadata().get("profile"));
+    boolean shared = Boolean.parseBoolean(session.metadata().get(Exporter.SHARES_BUFFERS));
     return new OnnxModel(session, shared, tokenizer, config);
   }
 

@@ -15,7 +15,6 @@ import org.peft4j.nn.Projection;
 import org.peft4j.nn.Sequence;
 import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.Frozen;
-import org.peft4j.spi.KeysValues;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Place;
 import org.peft4j.spi.Sublayer;
@@ -158,8 +157,7 @@ final class Gpt2 extends Body {
       NDList qkv = new NDList();
       inputs.forEach(p -> qkv.add(p.apply(pass, h)));
       NDList each = qkv.size() == 1 ? qkv.head().split(3, 2) : qkv;
-      KeysValues kv = new KeysValues(heads.keys(each.get(1)), heads.keys(each.get(2)));
-      NDArray joined = heads.attend(pass, sequence, heads.queries(each.get(0)), kv, bias);
+      NDArray joined = heads.attend(pass, sequence, each.get(0), each.get(1), each.get(2), bias);
       NDArray a = attended.apply(pass, joined);
       NDArray y =
           pass.sublayer(

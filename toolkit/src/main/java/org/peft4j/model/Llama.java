@@ -2,6 +2,7 @@ package org.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -15,7 +16,6 @@ import org.peft4j.nn.Rotary;
 import org.peft4j.nn.Sequence;
 import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.Frozen;
-import org.peft4j.spi.KeysValues;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Place;
 import org.peft4j.spi.Sublayer;
@@ -177,15 +177,16 @@ final class Llama extends Body {
     /** x {@code [B, T, hidden]}, bias {@code [B, 1, T, keys]} or null. */
     NDArray apply(Pass pass, Sequence sequence, NDArray x, @Nullable NDArray bias, Rotary rotary) {
       NDArray h = attentionNorm.apply(pass, x);
-      NDArray q = heads.queries(query.apply(pass, h));
-      NDArray k = heads.keys(key.apply(pass, h));
-      NDArray v = heads.keys(value.apply(pass, h));
-      if (queryNorm != null && keyNorm != null) {
-        q = queryNorm.apply(pass, q);
-        k = keyNorm.apply(pass, k);
-      }
-      KeysValues kv = new KeysValues(rotary.turn(k), v);
-      NDArray joined = heads.attend(pass, sequence, rotary.turn(q), kv, bias);
+      NDArray q = normalized(pass, queryNorm, query.apply(pass, h), heads.heads());
+      NDArray k = normalized(pass, keyNorm, key.apply(pass, h), heads.groups());
+      NDArray joined =
+          heads.attend(
+              pass,
+              sequence,
+              rotary.turn(q, heads.heads()),
+              rotary.turn(k, heads.groups()),
+              value.apply(pass, h),
+              bias);
       NDArray y =
           pass.sublayer(
               sequence.context(),
@@ -196,6 +197,15 @@ final class Llama extends Body {
       NDArray z =
           pass.sublayer(sequence.context(), at.at(Place.Part.FEED_FORWARD), new Sublayer(f, y));
       return pass.layer(sequence.context(), at, z);
+    }
+
+    /** x {@code [B, T, n size]}, each of its n heads normalised where there is a norm. */
+    private NDArray normalized(Pass pass, @Nullable RmsNorm norm, NDArray x, int n) {
+      if (norm == null) {
+        return x;
+      }
+      Shape s = x.getShape();
+      return norm.apply(pass, x.reshape(s.get(0), s.get(1), n, heads.size())).reshape(s);
     }
 
     @Override

@@ -36,8 +36,10 @@ final class T5Attention extends Layer {
 
   /** Of the rows x {@code [B, T, hidden]} to themselves and what came before. */
   NDArray toItself(Pass pass, Sequence sequence, NDArray x, NDArray bias) {
-    NDArray q = heads.queries(query.apply(pass, x));
-    return attended.apply(pass, heads.attend(pass, sequence, q, keysValues(pass, x), bias));
+    NDArray q = query.apply(pass, x);
+    NDArray k = key.apply(pass, x);
+    NDArray v = value.apply(pass, x);
+    return attended.apply(pass, heads.attend(pass, sequence, q, k, v, bias));
   }
 
   /** Of the rows x {@code [B, T, hidden]} to an encoder's output. */

@@ -17,7 +17,6 @@ import org.peft4j.nn.Projection;
 import org.peft4j.nn.Sequence;
 import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.Frozen;
-import org.peft4j.spi.KeysValues;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Place;
 import org.peft4j.spi.Sublayer;
@@ -196,10 +195,9 @@ final class Vit extends Body {
     /** x {@code [B, rows, hidden]}. */
     NDArray apply(Pass pass, Sequence sequence, NDArray x) {
       NDArray h = attentionNorm.apply(pass, x);
-      NDArray q = heads.queries(query.apply(pass, h));
-      NDArray k = heads.keys(key.apply(pass, h));
-      NDArray v = heads.keys(value.apply(pass, h));
-      NDArray joined = heads.attend(pass, sequence, q, new KeysValues(k, v), null);
+      NDArray q = query.apply(pass, h);
+      NDArray k = key.apply(pass, h);
+      NDArray joined = heads.attend(pass, sequence, q, k, value.apply(pass, h), null);
       NDArray a = attended.apply(pass, joined);
       NDArray y =
           pass.sublayer(

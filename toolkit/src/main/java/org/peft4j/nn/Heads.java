@@ -12,6 +12,7 @@ import org.peft4j.spi.Frozen;
 import org.peft4j.spi.KeysValues;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Place;
+import org.peft4j.tensor.GroupedAttention;
 
 /**
  * What lies between the projections of an attention layer: heads split and joined, earlier keys and
@@ -56,17 +57,28 @@ public record Heads(Place at, int heads, int groups, int size, double dropout, d
   /**
    * Attention of the new rows to all so far.
    *
-   * @param q {@code [B, heads, T, size]}
-   * @param kv those of the new rows, {@code [B, groups, T, size]}
+   * @param q {@code [B, T, heads size]}
+   * @param k of the new rows, {@code [B, T, groups size]}
+   * @param v likewise
    * @param bias broadcastable to {@code [B, heads, T, keys]}, or null
    * @return {@code [B, T, heads size]}
    */
   public NDArray attend(
-      Pass pass, Sequence sequence, NDArray q, KeysValues kv, @Nullable NDArray bias) {
-    KeysValues all = sequence.context().start() ? pass.keysValues(sequence.context(), at, kv) : kv;
+      Pass pass, Sequence sequence, NDArray q, NDArray k, NDArray v, @Nullable NDArray bias) {
     KvCache cache = sequence.cache();
+    GroupedAttention one = new GroupedAttention(heads, groups, size, scale);
+    if (cache instanceof ArrayCache arrays && bias != null && one.records(q)) {
+      KeysValues earlier = arrays.earlier();
+      if (earlier != null && pass.leavesAttention()) {
+        var r = one.of(q, k, v, earlier.keys(), earlier.values(), bias);
+        arrays.add(new KeysValues(r.keys(), r.values()));
+        return r.joined();
+      }
+    }
+    KeysValues kv = new KeysValues(keys(k), keys(v));
+    KeysValues all = sequence.context().start() ? pass.keysValues(sequence.context(), at, kv) : kv;
     KeysValues seen = cache == null ? all : cache.append(at.layer(), all);
-    return attendTo(pass, sequence, q, seen, over(bias, seen));
+    return attendTo(pass, sequence, queries(q), seen, over(bias, seen));
   }
 
   /**

@@ -1,12 +1,14 @@
 package org.peft4j.nn;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import org.peft4j.tensor.RotaryEmbedding;
 import org.peft4j.tensor.Scalars;
 
 /**
- * Cosines and sines of the angles by which positions turn pairs of features, broadcastable to
- * {@code [batch, heads, length, head size]}.
+ * Cosines and sines of the angles by which positions turn pairs of features, {@code [batch or 1,
+ * length, 1, head size]}.
  *
  * @see RotaryEmbedding
  */
@@ -23,13 +25,12 @@ public record Rotary(NDArray cos, NDArray sin) {
     for (int i = 0; i < twice.length; i++) {
       twice[i] = (float) frequencies[i % half];
     }
-    int axes = positions.getShape().dimension();
-    NDArray at = positions.toType(ai.djl.ndarray.types.DataType.FLOAT32, false).expandDims(-1);
-    NDArray each = positions.getManager().create(twice);
-    NDArray angle = at.mul(axes == 1 ? each.reshape(1, 2L * half) : each.reshape(1, 1, 2L * half));
-    if (axes == 2) {
-      angle = angle.expandDims(1); // the same for every head
-    }
+    NDArray rows = positions.getShape().dimension() == 1 ? positions.expandDims(0) : positions;
+    Shape shape = rows.getShape();
+    NDArray at =
+        rows.toType(DataType.FLOAT32, false).reshape(shape.get(0), shape.get(1), 1, 1);
+    NDArray each = positions.getManager().create(twice).reshape(1, 1, 1, 2L * half);
+    NDArray angle = at.mul(each); // the same for every head
     NDArray cos = angle.cos();
     NDArray sin = angle.sin();
     return factor == 1
@@ -37,8 +38,8 @@ public record Rotary(NDArray cos, NDArray sin) {
         : new Rotary(Scalars.mul(cos, factor), Scalars.mul(sin, factor));
   }
 
-  /** x {@code [batch, heads, length, head size]} turned. */
-  public NDArray turn(NDArray x) {
-    return RotaryEmbedding.turn(x, cos, sin);
+  /** x {@code [batch, length, heads head size]} turned. */
+  public NDArray turn(NDArray x, int heads) {
+    return RotaryEmbedding.turn(x, heads, cos, sin);
   }
 }

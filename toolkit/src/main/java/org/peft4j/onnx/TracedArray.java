@@ -128,6 +128,10 @@ final class TracedArray implements InvocationHandler {
     switch (method0) {
       case "traced":
         return this;
+      case "allowsContrib":
+        return trace.contrib();
+      case "record":
+        return Tracing.record(trace, args == null ? new Object[0] : args);
       case "getManager":
         return trace.recorder();
       case "attach", "tempAttach", "returnResource", "detach", "close", "setRequiresGradient":

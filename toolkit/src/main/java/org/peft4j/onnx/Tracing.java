@@ -8,6 +8,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.tensor.Composite;
+import org.peft4j.tensor.Composite.Operator;
 
 /** What code may say to the tracer that runs it. */
 public final class Tracing {
@@ -36,32 +38,34 @@ public final class Tracing {
       Map<String, ?> attributes,
       Function<@Nullable NDArray[], NDList> plain,
       @Nullable NDArray... inputs) {
-    Trace trace = null;
-    for (NDArray input : inputs) {
-      if (input instanceof Traced traced) {
-        trace = traced.traced().trace();
-      }
-    }
-    if (trace == null || (!domain.isEmpty() && !trace.contrib())) {
-      return plain.apply(inputs);
-    }
-    Trace t = trace;
+    return Composite.of(
+        new Operator(domain, operator, attributes, !domain.isEmpty()), plain, inputs);
+  }
+
+  /** Answers {@link Composite.Recorded#record}, whose arguments these are. */
+  @SuppressWarnings("unchecked") // by the signature of that method
+  static NDList record(Trace trace, @Nullable Object[] args) {
+    Operator operator = (Operator) Objects.requireNonNull(args[0]);
+    Function<@Nullable NDArray[], NDList> plain =
+        (Function<@Nullable NDArray[], NDList>) Objects.requireNonNull(args[1]);
+    @Nullable NDArray[] inputs = (@Nullable NDArray[]) Objects.requireNonNull(args[2]);
     List<Value> values = new ArrayList<>();
     @Nullable NDArray[] reals = new NDArray[inputs.length];
     List<NDArray> present = new ArrayList<>();
     for (int i = 0; i < inputs.length; i++) {
       NDArray input = inputs[i];
-      Value v = input == null ? t.absent() : t.value(input);
+      Value v = input == null ? trace.absent() : trace.value(input);
       values.add(v);
       if (input != null) {
         reals[i] = v.real();
         present.add(v.real());
       }
     }
-    NDList results = t.own(() -> plain.apply(reals), present.toArray(new NDArray[0]));
+    NDList results = trace.own(() -> plain.apply(reals), present.toArray(new NDArray[0]));
     NDList out = new NDList();
-    for (Value v : t.nodes(domain, operator, attributes, results, values)) {
-      out.add(v == null ? null : t.array(Objects.requireNonNull(v)));
+    for (Value v :
+        trace.nodes(operator.domain(), operator.name(), operator.attributes(), results, values)) {
+      out.add(v == null ? null : trace.array(Objects.requireNonNull(v)));
     }
     return out;
   }

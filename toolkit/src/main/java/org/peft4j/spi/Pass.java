@@ -59,6 +59,11 @@ public abstract class Pass extends ParameterStore {
     return 0;
   }
 
+  /** Whether {@link #keysValues} and {@link #attention} leave everything as it is. */
+  public boolean leavesAttention() {
+    return true;
+  }
+
   /** Token embeddings {@code [batch, length, hidden]}, virtual tokens included. */
   public NDArray embeddings(Context context, NDArray x) {
     return x;

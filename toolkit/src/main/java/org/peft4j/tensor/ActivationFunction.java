@@ -1,8 +1,11 @@
 package org.peft4j.tensor;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.nn.Activation;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
 
 /** The activation functions that configurations name. */
 public enum ActivationFunction {
@@ -37,12 +40,26 @@ public enum ActivationFunction {
       case GELU -> Activation.gelu(x);
       case RELU -> Activation.relu(x);
       case TANH -> x.tanh();
-      case SILU -> x.mul(Activation.sigmoid(x));
-      case GELU_NEW -> {
-        NDArray inner =
-            Scalars.mul(x.add(Scalars.mul(x.mul(x).mul(x), 0.044715)), Math.sqrt(2 / Math.PI));
-        yield Scalars.mul(x.mul(inner.tanh().add(1)), 0.5);
-      }
+      case SILU -> SILU.or("QuickGelu", Map.of("alpha", 1f), x);
+      case GELU_NEW -> GELU_NEW.or("FastGelu", Map.of(), x);
     };
+  }
+
+  /** By the operator that a graph's runtime may have for it. */
+  private NDArray or(String operator, Map<String, ?> attributes, NDArray x) {
+    return Composite.of(
+            Composite.Operator.contrib(operator, attributes),
+            in -> new NDList(plain(Objects.requireNonNull(in[0]))),
+            x)
+        .head();
+  }
+
+  private NDArray plain(NDArray x) {
+    if (this == SILU) {
+      return x.mul(Activation.sigmoid(x));
+    }
+    NDArray inner =
+        Scalars.mul(x.add(Scalars.mul(x.mul(x).mul(x), 0.044715)), Math.sqrt(2 / Math.PI));
+    return Scalars.mul(x.mul(inner.tanh().add(1)), 0.5);
   }
 }

@@ -1,4 +1,4 @@
-package org.peft4j.export;
+package org.peft4j.nn;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
@@ -7,7 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
-import org.peft4j.nn.KvCache;
+import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.KeysValues;
 import org.peft4j.tensor.Scope;
 
@@ -15,7 +15,7 @@ import org.peft4j.tensor.Scope;
  * A cache that is given as arrays and gives arrays back, as a graph's inputs and outputs are.
  * Layers are met in their order.
  */
-final class GivenCache implements KvCache {
+public final class ArrayCache implements KvCache {
   private final NDManager owner;
   private final List<KeysValues> past;
   private final List<KeysValues> across;
@@ -30,7 +30,7 @@ final class GivenCache implements KvCache {
    * @param past of each layer, {@code [batch, heads, past, head size]}; empty at a text's start
    * @param across of each layer to an encoder's output; empty where they are still to be made
    */
-  GivenCache(NDManager owner, List<KeysValues> past, List<KeysValues> across) {
+  public ArrayCache(NDManager owner, List<KeysValues> past, List<KeysValues> across) {
     this.owner = owner;
     this.past = List.copyOf(past);
     this.across = List.copyOf(across);
@@ -43,9 +43,20 @@ final class GivenCache implements KvCache {
 
   @Override
   public KeysValues append(int layer, KeysValues kv) {
-    KeysValues all = past.isEmpty() ? kv : past.get(present.size()).then(kv);
-    present.add(kept(all));
+    KeysValues before = earlier();
+    KeysValues all = before == null ? kv : before.then(kv);
+    add(all);
     return all;
+  }
+
+  /** Those of earlier tokens of the layer whose turn it is; null at a text's start. */
+  @Nullable KeysValues earlier() {
+    return past.isEmpty() ? null : past.get(present.size());
+  }
+
+  /** Takes those of all tokens, of the layer whose turn it is. */
+  void add(KeysValues all) {
+    present.add(kept(all));
   }
 
   @Override
@@ -64,12 +75,12 @@ final class GivenCache implements KvCache {
   }
 
   /** Keys and values of all tokens, layer by layer. */
-  List<KeysValues> present() {
+  public List<KeysValues> present() {
     return present;
   }
 
   /** What was made of an encoder's output, layer by layer. */
-  List<KeysValues> made() {
+  public List<KeysValues> made() {
     return List.copyOf(made.values());
   }
 }
