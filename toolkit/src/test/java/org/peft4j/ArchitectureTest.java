@@ -58,7 +58,18 @@ class ArchitectureTest {
     TABLE.put("train", Set.of("adapter", "data", "model", "spi", "format", "text", "tensor"));
     TABLE.put("generate", Set.of("adapter", "model", "nn", "text", "tensor"));
     TABLE.put(
-        "export", Set.of("onnx", "format", "adapter", "generate", "model", "nn", "spi", "tensor"));
+        "export",
+        Set.of(
+            "onnx",
+            "format",
+            "adapter",
+            "generate",
+            "model",
+            "nn",
+            "quant",
+            "spi",
+            "tensor",
+            "text"));
     Set<String> facade = new TreeSet<>(TABLE.keySet());
     facade.removeAll(Set.of("nn", "text.jinja"));
     TABLE.put("", facade);

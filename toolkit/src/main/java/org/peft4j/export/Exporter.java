@@ -118,8 +118,8 @@ public final class Exporter {
     List<Part> parts =
         List.of(
             new EncoderPart(block, vocabulary),
-            new DecoderPart(block, sizes, vocabulary, false),
-            new DecoderPart(block, sizes, vocabulary, true));
+            new DecoderPart(block, sizes, vocabulary, false, options.profile),
+            new DecoderPart(block, sizes, vocabulary, true, options.profile));
     return new Exported(
         parts.stream().map(p -> write(p, folder.resolve(p.file() + ".onnx"))).toList());
   }
@@ -169,8 +169,7 @@ public final class Exporter {
     if (part instanceof CausalPart) {
       export = export.unread(CacheNames.PAST);
     }
-    try (OnnxGraph graph =
-        (options.profile == Profile.ORT ? export.contrib() : export).trace()) {
+    try (OnnxGraph graph = (options.profile == Profile.ORT ? export.contrib() : export).trace()) {
       OnnxGraph told = graph.metadata(SHARES_BUFFERS, String.valueOf(sharesBuffers(graph)));
       return GraphFile.write(told, file, session -> part.check(session, Comparison.TOLERANCE));
     }

@@ -14,7 +14,9 @@ interface GraphCache extends AutoCloseable {
    */
   Map<String, OnnxTensor> past(long total) throws OrtException;
 
-  /** Where the next run is to write, by the names of the graph's outputs; what is missing is new. */
+  /**
+   * Where the next run is to write, by the names of the graph's outputs; what is missing is new.
+   */
   Map<String, OnnxTensor> present();
 
   /** Takes over what a run gave, and frees what it read. */

@@ -104,7 +104,11 @@ final class GraphDecoder implements Decoder {
           .filter(n -> !pinned.containsKey(n))
           .forEach(wanted::add);
       OrtSession.Result result = session.runtime().run(in, wanted, pinned);
-      float[][] last = step ? rows(ids.length) : lastRows(result, ids.length);
+      float[][] last =
+          step
+              ? rows(ids.length)
+              : Tensors.lastRows((OnnxTensor) result.get("logits").orElseThrow());
+      vocabulary = last[0].length;
       cache.ran(result);
       return last;
     } catch (OrtException e) {
@@ -146,18 +150,6 @@ final class GraphDecoder implements Decoder {
     FloatBuffer memory = java.util.Objects.requireNonNull(scoresMemory);
     for (int r = 0; r < n; r++) {
       memory.get(r * vocabulary, out[r]);
-    }
-    return out;
-  }
-
-  private float[][] lastRows(OrtSession.Result result, int n) {
-    OnnxTensor logits = (OnnxTensor) result.get("logits").orElseThrow();
-    long[] shape = logits.getInfo().getShape();
-    vocabulary = (int) shape[2];
-    FloatBuffer all = logits.getFloatBuffer();
-    float[][] out = new float[n][vocabulary];
-    for (int r = 0; r < n; r++) {
-      all.get((int) ((r + 1) * shape[1] - 1) * vocabulary, out[r]);
     }
     return out;
   }

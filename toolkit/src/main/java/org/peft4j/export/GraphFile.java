@@ -34,8 +34,7 @@ final class GraphFile {
    * @return what became of it
    * @throws ExportException with the table of differences, if one is too large; nothing is written
    */
-  static Exported.Graph write(
-      OnnxGraph graph, Path file, Function<OnnxSession, Comparison> check) {
+  static Exported.Graph write(OnnxGraph graph, Path file, Function<OnnxSession, Comparison> check) {
     Path folder = file.toAbsolutePath().getParent();
     try {
       if (folder == null || !Files.isDirectory(folder)) {

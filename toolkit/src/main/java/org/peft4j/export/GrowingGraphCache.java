@@ -3,7 +3,6 @@ package org.peft4j.export;
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
-import java.nio.FloatBuffer;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -17,12 +16,17 @@ final class GrowingGraphCache implements GraphCache {
   private OrtSession.@Nullable Result owner;
 
   /**
-   * An empty cache.
+   * A cache that a first run is to fill.
    *
    * @param names of the graph's inputs of keys and values
    */
-  GrowingGraphCache(List<String> names, long rows, long heads, long size) throws OrtException {
+  GrowingGraphCache(List<String> names) {
     this.names = names;
+  }
+
+  /** An empty cache. */
+  GrowingGraphCache(List<String> names, long rows, long heads, long size) throws OrtException {
+    this(names);
     for (String name : names) {
       past.put(name, Tensors.of(Tensors.floats(0), rows, heads, 0, size));
     }
@@ -42,8 +46,7 @@ final class GrowingGraphCache implements GraphCache {
   public void ran(OrtSession.Result result) {
     free();
     for (String name : names) {
-      past.put(
-          name, (OnnxTensor) result.get(CacheNames.present(name)).orElseThrow());
+      past.put(name, (OnnxTensor) result.get(CacheNames.present(name)).orElseThrow());
     }
     owner = result;
   }
@@ -52,12 +55,7 @@ final class GrowingGraphCache implements GraphCache {
   public void select(long[] rows) throws OrtException {
     Map<String, OnnxTensor> chosen = new HashMap<>();
     for (Map.Entry<String, OnnxTensor> e : past.entrySet()) {
-      long[] shape = e.getValue().getInfo().getShape();
-      FloatBuffer all = e.getValue().getFloatBuffer();
-      int block = (int) (shape[1] * shape[2] * shape[3]);
-      chosen.put(
-          e.getKey(),
-          Tensors.of(Tensors.rows(all, rows, block), rows.length, shape[1], shape[2], shape[3]));
+      chosen.put(e.getKey(), Tensors.rows(e.getValue(), rows));
     }
     free();
     past.putAll(chosen);

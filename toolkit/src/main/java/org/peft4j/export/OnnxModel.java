@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.Json;
 import org.peft4j.generate.Decoder;
@@ -14,38 +16,67 @@ import org.peft4j.text.Tokenizer;
 
 /** A language model in ONNX Runtime, with its cache and, where it has one, its tokenizer. */
 public final class OnnxModel implements AutoCloseable {
-  private final OnnxSession session;
-  private final boolean shared;
+  private final List<OnnxSession> sessions;
+  private final Path folder;
   private final @Nullable Tokenizer tokenizer;
   private final @Nullable Config config;
 
   private OnnxModel(
-      OnnxSession session, boolean shared, @Nullable Tokenizer tokenizer, @Nullable Config config) {
-    this.session = session;
-    this.shared = shared;
+      List<OnnxSession> sessions,
+      Path folder,
+      @Nullable Tokenizer tokenizer,
+      @Nullable Config config) {
+    this.sessions = List.copyOf(sessions);
+    this.folder = folder;
     this.tokenizer = tokenizer;
     this.config = config;
   }
 
+  /** Loads what {@link Exporter} wrote, with as many threads per operation as there are cores. */
+  public static OnnxModel load(Path path) {
+    return load(path, 0);
+  }
+
   /**
-   * Loads a graph that {@link Exporter} wrote, and the {@code tokenizer.json} and {@code
-   * config.json} beside it, if there are any.
+   * Loads what {@link Exporter} wrote: a graph, or a folder with {@code model.onnx} or with the
+   * three graphs of a model with an encoder; and the {@code tokenizer.json} and {@code config.json}
+   * beside it, if there are any.
    *
    * @param threads per operation; 0 for as many as there are cores
    */
-  public static OnnxModel load(Path file, int threads) {
-    Path folder = file.toAbsolutePath().getParent();
-    Path tokens = folder == null ? file : folder.resolve("tokenizer.json");
-    Path facts = folder == null ? file : folder.resolve("config.json");
-    Tokenizer tokenizer =
-        folder != null && Files.isRegularFile(tokens) ? Tokenizer.load(folder) : null;
-    Config config =
-        Files.isRegularFile(facts) && folder != null
-            ? read(facts)
-            : null;
-    OnnxSession session = OnnxSession.load(file, threads);
-    boolean shared = Boolean.parseBoolean(session.metadata().get(Exporter.SHARES_BUFFERS));
-    return new OnnxModel(session, shared, tokenizer, config);
+  public static OnnxModel load(Path path, int threads) {
+    boolean whole = Files.isDirectory(path);
+    Path parent = path.toAbsolutePath().getParent();
+    Path folder = whole || parent == null ? path : parent;
+    List<String> steps =
+        List.of("encoder_model.onnx", "decoder_model.onnx", "decoder_with_past_model.onnx");
+    List<Path> files =
+        !whole
+            ? List.of(path)
+            : Files.isRegularFile(folder.resolve(steps.get(0)))
+                ? steps.stream().map(folder::resolve).toList()
+                : List.of(folder.resolve("model.onnx"));
+    List<OnnxSession> sessions = new ArrayList<>();
+    boolean done = false;
+    try {
+      for (Path file : files) {
+        sessions.add(OnnxSession.load(file, threads));
+      }
+      boolean tokens = Files.isRegularFile(folder.resolve("tokenizer.json"));
+      Path facts = folder.resolve("config.json");
+      OnnxModel model =
+          new OnnxModel(
+              sessions,
+              folder,
+              tokens ? Tokenizer.load(folder) : null,
+              Files.isRegularFile(facts) ? read(facts) : null);
+      done = true;
+      return model;
+    } finally {
+      if (!done) {
+        sessions.forEach(OnnxSession::close);
+      }
+    }
   }
 
   private static Config read(Path file) {
@@ -58,31 +89,52 @@ public final class OnnxModel implements AutoCloseable {
 
   /** The same with another tokenizer. */
   public OnnxModel with(Tokenizer other) {
-    return new OnnxModel(session, shared, other, config);
+    return new OnnxModel(sessions, folder, other, config);
   }
 
   /** Writes texts with the tokenizer that lies beside the graph. */
   public Generator generator() {
     if (tokenizer == null) {
       throw new IllegalStateException(
-          session
-              + " has no tokenizer\nexpected: tokenizer.json beside the graph"
+          folder
+              + "\nexpected: tokenizer.json beside the graph\nfound: none"
               + "\nfix: export into a folder, or with(tokenizer)");
     }
-    return Generator.of(this::decoder, tokenizer, config, null);
+    return Generator.of(this::decoder, tokenizer, config, answers() ? start() : null);
   }
 
-  /** Reads prompts of token ids and scores what comes next. */
+  /** Whether it answers texts, with an encoder, instead of continuing them. */
+  private boolean answers() {
+    return sessions.size() > 1;
+  }
+
+  private long start() {
+    return config == null ? 0 : config.sizeOr(0, "decoder_start_token_id", "pad_token_id");
+  }
+
+  /**
+   * Reads prompts of token ids and scores what comes next.
+   *
+   * @param pad the token that fills shorter ones
+   */
   public Decoder decoder(long[][] prompts, long pad) {
+    if (answers()) {
+      SourceDecoder.Graphs graphs =
+          new SourceDecoder.Graphs(sessions.get(0), sessions.get(1), sessions.get(2));
+      return new SourceDecoder(graphs, prompts, pad, start());
+    }
+    OnnxSession session = sessions.get(0);
+    boolean shared = Boolean.parseBoolean(session.metadata().get(Exporter.SHARES_BUFFERS));
     return new GraphDecoder(session, shared, prompts, pad);
   }
 
-  public OnnxSession session() {
-    return session;
+  /** The graphs, in the order in which they run. */
+  public List<OnnxSession> sessions() {
+    return sessions;
   }
 
   @Override
   public void close() {
-    session.close();
+    sessions.forEach(OnnxSession::close);
   }
 }

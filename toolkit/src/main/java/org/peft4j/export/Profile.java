@@ -7,8 +7,9 @@ public enum Profile {
   /** ONNX's own operators alone, in as low a version as they allow: any runtime can run it. */
   STANDARD,
   /**
-   * ONNX Runtime's operators ({@code com.microsoft}) where it has faster ones. Its attention goes on
-   * with several texts at a time one token after the other only; a single text may go on with more.
+   * ONNX Runtime's operators ({@code com.microsoft}) where it has faster ones. Its attention goes
+   * on with several texts at a time one token after the other only; a single text may go on with
+   * more.
    */
   ORT;
 

@@ -53,8 +53,7 @@ final class SharedGraphCache implements GraphCache {
       FloatBuffer known = memory.get(name);
       if (known != null) {
         for (int head = 0; head < rows * heads; head++) {
-          larger.put(
-              head * capacity * size, known, head * old * size, old * size);
+          larger.put(head * capacity * size, known, head * old * size, old * size);
         }
       }
       place(name, larger);

@@ -44,6 +44,29 @@ final class Tensors {
         OnnxSession.environment(), memory.flip(), new long[] {rows.length, width});
   }
 
+  /** Rows of a float32 tensor along its first axis, in memory of their own. */
+  static OnnxTensor rows(OnnxTensor from, long[] rows) throws OrtException {
+    long[] shape = from.getInfo().getShape().clone();
+    int block = 1;
+    for (int i = 1; i < shape.length; i++) {
+      block *= (int) shape[i];
+    }
+    shape[0] = rows.length;
+    return of(rows(from.getFloatBuffer(), rows, block), shape);
+  }
+
+  /** Scores behind the last token of each text, of logits {@code [rows, tokens, vocabulary]}. */
+  static float[][] lastRows(OnnxTensor logits) {
+    long[] shape = logits.getInfo().getShape();
+    int vocabulary = (int) shape[2];
+    FloatBuffer all = logits.getFloatBuffer();
+    float[][] out = new float[(int) shape[0]][vocabulary];
+    for (int r = 0; r < out.length; r++) {
+      all.get((int) ((r + 1) * shape[1] - 1) * vocabulary, out[r]);
+    }
+    return out;
+  }
+
   /** Blocks of {@code block} numbers, those of {@code rows} in their order. */
   static FloatBuffer rows(FloatBuffer from, long[] rows, int block) {
     FloatBuffer to = floats((long) rows.length * block);

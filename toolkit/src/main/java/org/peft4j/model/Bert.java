@@ -16,7 +16,6 @@ import org.peft4j.nn.Projection;
 import org.peft4j.nn.Sequence;
 import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.Frozen;
-import org.peft4j.spi.KeysValues;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Place;
 import org.peft4j.spi.Sublayer;
@@ -192,10 +191,9 @@ final class Bert extends Body {
 
     /** x {@code [B, T, hidden]}, bias broadcastable to {@code [B, heads, T, keys]}, or null. */
     NDArray apply(Pass pass, Sequence sequence, NDArray x, @Nullable NDArray bias) {
-      NDArray q = attention.queries(query.apply(pass, x));
-      NDArray k = attention.keys(key.apply(pass, x));
-      NDArray v = attention.keys(value.apply(pass, x));
-      NDArray joined = attention.attend(pass, sequence, q, new KeysValues(k, v), bias);
+      NDArray q = query.apply(pass, x);
+      NDArray k = key.apply(pass, x);
+      NDArray joined = attention.attend(pass, sequence, q, k, value.apply(pass, x), bias);
       NDArray a = attended.apply(pass, joined);
       NDArray y =
           pass.sublayer(

@@ -21,7 +21,9 @@ public abstract class Body extends Layer {
     return null;
   }
 
-  /** The encoder's output {@code [batch, length, hidden]}, of an architecture that has a decoder. */
+  /**
+   * The encoder's output {@code [batch, length, hidden]}, of an architecture that has a decoder.
+   */
   NDArray source(Pass pass, Inputs in) {
     throw new IllegalStateException("this architecture has no decoder behind an encoder");
   }

@@ -27,8 +27,7 @@ public record Rotary(NDArray cos, NDArray sin) {
     }
     NDArray rows = positions.getShape().dimension() == 1 ? positions.expandDims(0) : positions;
     Shape shape = rows.getShape();
-    NDArray at =
-        rows.toType(DataType.FLOAT32, false).reshape(shape.get(0), shape.get(1), 1, 1);
+    NDArray at = rows.toType(DataType.FLOAT32, false).reshape(shape.get(0), shape.get(1), 1, 1);
     NDArray each = positions.getManager().create(twice).reshape(1, 1, 1, 2L * half);
     NDArray angle = at.mul(each); // the same for every head
     NDArray cos = angle.cos();

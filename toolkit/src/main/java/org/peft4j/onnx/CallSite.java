@@ -5,6 +5,7 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.tensor.Composite;
 
 /** Where in Java an operation was called: {@code Linear.java:83, called from MyModel.java:41}. */
 record CallSite(String text) {
@@ -20,6 +21,7 @@ record CallSite(String text) {
               TracedManager.class,
               TracedParameters.class,
               Tracing.class,
+              Composite.class,
               Call.class,
               Operators.class,
               Elementwise.class,

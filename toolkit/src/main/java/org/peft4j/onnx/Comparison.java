@@ -41,8 +41,7 @@ public record Comparison(List<Row> rows, double tolerance) {
       double divergence,
       String note) {
     /** Holds what a graph gave against what is expected. */
-    public static Row of(
-        Map<String, Long> sizes, String output, NDArray expected, NDArray found) {
+    public static Row of(Map<String, Long> sizes, String output, NDArray expected, NDArray found) {
       return Differences.of(sizes, output, expected, found);
     }
 
@@ -94,19 +93,21 @@ public record Comparison(List<Row> rows, double tolerance) {
   @Override
   public String toString() {
     List<String[]> cells = new ArrayList<>();
+    boolean scored = rows.stream().anyMatch(r -> !Double.isNaN(r.divergence));
     cells.add(
-        new String[] {"sizes", "output", "max |difference|", "max |value|", "same argmax", "KL", ""});
+        cells(
+            scored, "sizes", "output", "max |difference|", "max |value|", "same argmax", "KL", ""));
     for (Row r : rows) {
       cells.add(
-          new String[] {
-            Grid.describe(r.sizes),
-            r.output,
-            String.format(Locale.ROOT, "%.2e", r.difference),
-            String.format(Locale.ROOT, "%.3g", r.largest),
-            String.format(Locale.ROOT, "%.1f %%", 100 * r.agreement),
-            Double.isNaN(r.divergence) ? "" : String.format(Locale.ROOT, "%.1e", r.divergence),
-            r.within(tolerance) ? "ok" : "FAILED " + r.note
-          });
+          cells(
+              scored,
+              Grid.describe(r.sizes),
+              r.output,
+              String.format(Locale.ROOT, "%.2e", r.difference),
+              String.format(Locale.ROOT, "%.3g", r.largest),
+              String.format(Locale.ROOT, "%.1f %%", 100 * r.agreement),
+              Double.isNaN(r.divergence) ? "" : String.format(Locale.ROOT, "%.1e", r.divergence),
+              r.within(tolerance) ? "ok" : "FAILED " + r.note));
     }
     int[] widths = new int[cells.get(0).length];
     cells.forEach(
@@ -126,5 +127,14 @@ public record Comparison(List<Row> rows, double tolerance) {
     return text
         + String.format(
             Locale.ROOT, "tolerance %.0e, %s", tolerance, passed() ? "passed" : "FAILED");
+  }
+
+  /** Without the divergence where no row has one. */
+  private static String[] cells(boolean scored, String... all) {
+    List<String> some = new ArrayList<>(List.of(all));
+    if (!scored) {
+      some.remove(some.size() - 2);
+    }
+    return some.toArray(new String[0]);
   }
 }

@@ -22,8 +22,7 @@ final class Differences {
               + Types.text(found.getDataType())
               + " "
               + found.getShape();
-      return new Comparison.Row(
-          sizes, output, Double.POSITIVE_INFINITY, 0, 0, Double.NaN, note);
+      return new Comparison.Row(sizes, output, Double.POSITIVE_INFINITY, 0, 0, Double.NaN, note);
     }
     double[] a = doubles(expected);
     double[] b = doubles(found);

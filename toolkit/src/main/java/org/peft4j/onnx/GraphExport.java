@@ -67,12 +67,14 @@ public final class GraphExport {
 
   /** The inputs, in the order of the block's. */
   public GraphExport inputs(Input... inputs) {
-    return new GraphExport(block, Arrays.asList(inputs), outputs, names, metadata, contrib, sizes, unread);
+    return new GraphExport(
+        block, Arrays.asList(inputs), outputs, names, metadata, contrib, sizes, unread);
   }
 
   /** Names of the outputs, in the order of the block's; those after the last name are left out. */
   public GraphExport outputs(String... outputs) {
-    return new GraphExport(block, inputs, Arrays.asList(outputs), names, metadata, contrib, sizes, unread);
+    return new GraphExport(
+        block, inputs, Arrays.asList(outputs), names, metadata, contrib, sizes, unread);
   }
 
   /**

@@ -20,8 +20,7 @@ public final class Composite {
    * @param attributes whole numbers, floats, texts, and arrays of numbers
    * @param contrib whether it is ONNX Runtime's alone, so that a graph for others must not have it
    */
-  public record Operator(
-      String domain, String name, Map<String, ?> attributes, boolean contrib) {
+  public record Operator(String domain, String name, Map<String, ?> attributes, boolean contrib) {
     /** One of ONNX Runtime's. */
     public static Operator contrib(String name, Map<String, ?> attributes) {
       return new Operator("com.microsoft", name, attributes, true);
@@ -35,9 +34,7 @@ public final class Composite {
 
     /** Notes down one operator; the shapes of its results come from running {@code plain}. */
     NDList record(
-        Operator operator,
-        Function<@Nullable NDArray[], NDList> plain,
-        @Nullable NDArray[] inputs);
+        Operator operator, Function<@Nullable NDArray[], NDList> plain, @Nullable NDArray[] inputs);
   }
 
   /** Whether {@code x} belongs to a graph that may have ONNX Runtime's own operators. */
@@ -52,9 +49,7 @@ public final class Composite {
    * @param inputs null for an optional one that is left out
    */
   public static NDList of(
-      Operator operator,
-      Function<@Nullable NDArray[], NDList> plain,
-      @Nullable NDArray... inputs) {
+      Operator operator, Function<@Nullable NDArray[], NDList> plain, @Nullable NDArray... inputs) {
     for (NDArray input : inputs) {
       if (input instanceof Recorded r && (!operator.contrib || r.allowsContrib())) {
         return r.record(operator, plain, inputs);

@@ -27,8 +27,7 @@ public final class RootMeanSquare {
   public static NDArray normalize(NDArray x, NDArray weight, double epsilon) {
     if (!TorchScript.runs(x, weight)) {
       return Composite.of(
-              new Composite.Operator(
-                  "", "SimplifiedLayerNormalization", attributes(epsilon), true),
+              new Composite.Operator("", "SimplifiedLayerNormalization", attributes(epsilon), true),
               in -> new NDList(plain(in(in, 0), in(in, 1), epsilon)),
               x,
               weight)

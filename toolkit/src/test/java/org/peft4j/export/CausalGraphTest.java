@@ -17,7 +17,6 @@ import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 import org.peft4j.Models;
 import org.peft4j.Onnx;
-import org.peft4j.generate.Decoder;
 import org.peft4j.generate.Decoders;
 import org.peft4j.model.Pretrained;
 
@@ -54,41 +53,17 @@ class CausalGraphTest {
     Path file = dir.resolve(folder.getFileName() + "-" + profile + ".onnx");
     try (Pretrained model = Models.load(folder)) {
       Exported exported = Onnx.of(model).profile(profile).write(file);
-      System.err.println(exported.graphs().get(0) + " " + exported.graphs().get(0).histogram());
       assertThat(exported.validate().passed()).isTrue();
       long[][] prompts = {{5, 9, 17, 3, 8, 21}, {7, 4}, {11, 3, 30, 6}};
       try (OnnxModel graph = OnnxModel.load(file, 0)) {
         int steps = Math.min(STEPS, model.context() > 0 ? model.context() - 6 : STEPS);
-        long[][] found = continued(graph.decoder(prompts, 0), steps);
-        long[][] expected = continued(Decoders.of(model).of(prompts, 0), steps);
+        long[][] found = Continued.by(graph.decoder(prompts, 0), steps);
+        long[][] expected = Continued.by(Decoders.of(model).of(prompts, 0), steps);
         assertThat(found).isDeepEqualTo(expected);
         Set<Long> different = new TreeSet<>();
         Arrays.stream(found).flatMapToLong(Arrays::stream).forEach(different::add);
         assertThat(different).as("tokens").hasSizeGreaterThan(2);
       }
     }
-  }
-
-  private static long[][] continued(Decoder decoder, int steps) {
-    try (decoder) {
-      float[][] scores = decoder.begin();
-      long[][] out = new long[scores.length][steps];
-      for (int step = 0; step < steps; step++) {
-        long[][] next = new long[out.length][1];
-        for (int r = 0; r < out.length; r++) {
-          out[r][step] = next[r][0] = best(scores[r]);
-        }
-        scores = decoder.read(next);
-      }
-      return out;
-    }
-  }
-
-  private static int best(float[] scores) {
-    int best = 0;
-    for (int i = 0; i < scores.length; i++) {
-      best = scores[i] > scores[best] ? i : best;
-    }
-    return best;
   }
 }

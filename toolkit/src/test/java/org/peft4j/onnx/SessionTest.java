@@ -205,7 +205,8 @@ class SessionTest {
     Comparison.Row row = new Comparison.Row(Map.of(), "y", 5e-3, 100, 1, Double.NaN, "");
     assertThat(row.within(1e-4)).isTrue();
     assertThat(row.within(1e-5)).isFalse();
-    assertThat(new Comparison.Row(Map.of(), "y", 5e-3, 0.01, 1, Double.NaN, "").within(1e-4)).isFalse();
+    assertThat(new Comparison.Row(Map.of(), "y", 5e-3, 0.01, 1, Double.NaN, "").within(1e-4))
+        .isFalse();
   }
 
   @Test
