@@ -6,6 +6,7 @@ import org.peft4j.adapter.PeftModel;
 import org.peft4j.export.BlockExport;
 import org.peft4j.export.Exported;
 import org.peft4j.export.Exporter;
+import org.peft4j.export.OnnxModel;
 import org.peft4j.model.Pretrained;
 import org.peft4j.onnx.Input;
 import org.peft4j.onnx.OnnxSession;
@@ -51,6 +52,11 @@ public final class Onnx {
   public static Exported export(Block block, Path file, Input... inputs) {
     return BlockExport.write(
         block instanceof Tuned tuned && tuned.isMergeable() ? tuned.merge() : block, file, inputs);
+  }
+
+  /** Loads a language model that was written with its cache, to write texts with. */
+  public static OnnxModel model(Path path) {
+    return OnnxModel.load(path);
   }
 
   /** Loads a graph into ONNX Runtime. */

@@ -7,6 +7,8 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.Onnx;
 import org.peft4j.export.Exported;
+import org.peft4j.export.Exporter;
+import org.peft4j.export.Profile;
 import org.peft4j.onnx.Comparison;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -24,29 +26,60 @@ final class ExportCommand implements Callable<Integer> {
   @Option(
       names = "--out",
       required = true,
-      paramLabel = "FILE",
-      description = "Where to write the graph, such as m.onnx.")
+      paramLabel = "PATH",
+      description =
+          "Where to write: a graph, such as m.onnx, or a folder that also gets the configuration and"
+              + " the tokenizer; there, a model with an encoder becomes three graphs.")
   private Path out = Path.of("");
+
+  @Option(
+      names = "--profile",
+      defaultValue = "standard",
+      paramLabel = "NAME",
+      description =
+          "standard: ONNX's own operators, for any runtime; ort: ONNX Runtime's too, which are"
+              + " faster there; default ${DEFAULT-VALUE}.")
+  private String profile = "standard";
+
+  @Option(
+      names = "--no-cache",
+      description =
+          "Let a language model read whole texts, without keys and values of earlier tokens.")
+  private boolean noCache;
+
+  @Option(
+      names = "--genai",
+      description = "Write genai_config.json too, for onnxruntime-genai; needs a folder.")
+  private boolean genai;
 
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;
 
   @Override
   public Integer call() {
-    Exported exported =
-        options.adapter == null
-            ? Onnx.export(options.load(), out)
-            : Onnx.export(options.tuned(), out);
+    Exporter exporter =
+        (options.adapter == null ? Onnx.of(options.load()) : Onnx.of(options.tuned()))
+            .profile(Profile.of(profile))
+            .cache(!noCache);
+    boolean graph = out.getFileName().toString().endsWith(".onnx");
+    if (genai && graph) {
+      throw new IllegalArgumentException("--genai\nexpected: a folder for --out\nfound: " + out);
+    }
+    Exported exported = graph ? exporter.write(out) : exporter.writeFolder(out);
+    if (genai) {
+      exporter.writeGenAi(out);
+    }
     Comparison comparison = exported.validate();
     if (json) {
       Map<String, @Nullable Object> line = new LinkedHashMap<>();
       line.put("out", out.toString());
       line.put("nodes", (long) exported.nodes());
       line.put("opset", (long) exported.opset());
+      line.put("profile", profile);
       line.put("max_abs_difference", comparison.largestDifference());
       JsonLine.print(line);
     } else {
-      System.out.println(out + ": " + exported.nodes() + " nodes, opset " + exported.opset());
+      exported.graphs().forEach(System.out::println);
       System.out.println(comparison);
     }
     return 0;

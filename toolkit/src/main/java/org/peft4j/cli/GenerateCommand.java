@@ -1,6 +1,7 @@
 package org.peft4j.cli;
 
 import ai.djl.nn.Block;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -9,6 +10,7 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.Models;
 import org.peft4j.Tuned;
+import org.peft4j.export.OnnxModel;
 import org.peft4j.generate.Generated;
 import org.peft4j.generate.Generator;
 import org.peft4j.generate.Sampling;
@@ -22,7 +24,10 @@ import picocli.CommandLine.Option;
 /** Lets a language model write. */
 @Command(
     name = "generate",
-    description = "Answer a prompt with a language model, streamed as it is written.",
+    description = {
+      "Answer a prompt with a language model, streamed as it is written.",
+      "A graph with its tokenizer, as export writes into a folder, runs in ONNX Runtime."
+    },
     mixinStandardHelpOptions = true)
 final class GenerateCommand implements Callable<Integer> {
   @Mixin private ModelOptions options = new ModelOptions();
@@ -109,9 +114,18 @@ final class GenerateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    if (OnnxModel.isAt(Path.of(options.model)) && options.adapter == null) {
+      try (OnnxModel graph = OnnxModel.load(Path.of(options.model))) {
+        return write(graph.generator(), raw || !graph.hasChatTemplate());
+      }
+    }
     Block model = options.adapter == null ? options.load() : options.tuned();
+    return write(Models.generator(model), plain(model));
+  }
+
+  private int write(Generator chosen, boolean plain) {
     Generator generator =
-        Models.generator(model)
+        chosen
             .maxTokens(maxTokens)
             .sampling(sampling())
             .seed(seed)
@@ -128,7 +142,7 @@ final class GenerateCommand implements Callable<Integer> {
                 System.out.flush();
               });
     }
-    Generated answer = plain(model) ? generator.complete(prompt) : generator.chat(messages());
+    Generated answer = plain ? generator.complete(prompt) : generator.chat(messages());
     if (json) {
       Map<String, @Nullable Object> line = new LinkedHashMap<>();
       line.put("text", answer.text());

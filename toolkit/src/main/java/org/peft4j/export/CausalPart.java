@@ -80,6 +80,14 @@ final class CausalPart extends Part {
         Case.of("", false, batch, several, length, 3, past, 8));
   }
 
+  @Override
+  List<Input> checked(boolean left) {
+    OwnPast past = new OwnPast(this);
+    return super.checked(left).stream()
+        .map(i -> i.name().startsWith("past_") ? i.sampled(past.of(i.name())) : i)
+        .toList();
+  }
+
   /** Logits and new keys at padding are nobody's business. */
   @Override
   Counted counted() {

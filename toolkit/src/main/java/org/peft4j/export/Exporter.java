@@ -2,6 +2,9 @@ package org.peft4j.export;
 
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
@@ -9,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.adapter.PeftModel;
+import org.peft4j.format.AtomicFiles;
 import org.peft4j.model.Config;
 import org.peft4j.model.Network;
 import org.peft4j.model.Pretrained;
@@ -100,28 +104,57 @@ public final class Exporter {
   }
 
   /**
-   * Writes a model with an encoder as three graphs, as Optimum does: {@code encoder_model.onnx},
-   * {@code decoder_model.onnx} for the first step, {@code decoder_with_past_model.onnx} for those
-   * after it.
+   * Writes a folder as Optimum does: {@code model.onnx}, or of a language model with an encoder
+   * {@code encoder_model.onnx}, {@code decoder_model.onnx} for the first step and {@code
+   * decoder_with_past_model.onnx} for those after it; with {@code config.json} and the tokenizer
+   * beside it, so that {@link OnnxModel#load} writes texts with it.
    *
-   * @param folder which must exist
+   * @param folder which is made if it is not there
    */
-  public Exported writeSteps(Path folder) {
+  public Exported writeFolder(Path folder) {
+    try {
+      Files.createDirectories(folder);
+    } catch (IOException e) {
+      throw new UncheckedIOException(folder + ": cannot be made: " + e.getMessage(), e);
+    }
+    Exported exported =
+        new Exported(
+            parts().stream().map(p -> write(p, folder.resolve(p.file() + ".onnx"))).toList());
+    model.saveFacts(folder);
+    return exported;
+  }
+
+  /**
+   * Writes {@code genai_config.json}, which onnxruntime-genai reads, beside {@code model.onnx}, in
+   * the form that its own model builder gives it.
+   *
+   * @param folder that {@link #writeFolder} wrote
+   */
+  public void writeGenAi(Path folder) {
     Anatomy sizes = anatomy();
-    if (model.task() != Task.SEQ2SEQ_LM || sizes == null) {
+    if (!(part() instanceof CausalPart) || sizes == null) {
       throw new IllegalArgumentException(
-          "several graphs\nexpected: a language model with an encoder and a decoder\nfound: "
-              + model
-              + "\nfix: write it as one graph, such as model.onnx");
+          "genai_config.json\nexpected: a causal language model with its cache\nfound: " + model);
+    }
+    try {
+      AtomicFiles.writeString(
+          folder.resolve("genai_config.json"),
+          new GenAiConfig(model, config(), sizes, options.profile == Profile.ORT).text());
+    } catch (IOException e) {
+      throw new UncheckedIOException(folder + ": cannot be written: " + e.getMessage(), e);
+    }
+  }
+
+  private List<Part> parts() {
+    Anatomy sizes = anatomy();
+    if (!options.cache || model.task() != Task.SEQ2SEQ_LM || sizes == null) {
+      return List.of(part());
     }
     int vocabulary = config().size("vocab_size");
-    List<Part> parts =
-        List.of(
-            new EncoderPart(block, vocabulary),
-            new DecoderPart(block, sizes, vocabulary, false, options.profile),
-            new DecoderPart(block, sizes, vocabulary, true, options.profile));
-    return new Exported(
-        parts.stream().map(p -> write(p, folder.resolve(p.file() + ".onnx"))).toList());
+    return List.of(
+        new EncoderPart(block, vocabulary),
+        new DecoderPart(block, sizes, vocabulary, false, options.profile),
+        new DecoderPart(block, sizes, vocabulary, true, options.profile));
   }
 
   private Part part() {

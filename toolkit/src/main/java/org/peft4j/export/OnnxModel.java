@@ -16,6 +16,10 @@ import org.peft4j.text.Tokenizer;
 
 /** A language model in ONNX Runtime, with its cache and, where it has one, its tokenizer. */
 public final class OnnxModel implements AutoCloseable {
+  private static final List<String> STEPS =
+      List.of(
+          "encoder_model.onnx", "decoder_model.onnx", "decoder_with_past_model.onnx", "model.onnx");
+
   private final List<OnnxSession> sessions;
   private final Path folder;
   private final @Nullable Tokenizer tokenizer;
@@ -48,14 +52,12 @@ public final class OnnxModel implements AutoCloseable {
     boolean whole = Files.isDirectory(path);
     Path parent = path.toAbsolutePath().getParent();
     Path folder = whole || parent == null ? path : parent;
-    List<String> steps =
-        List.of("encoder_model.onnx", "decoder_model.onnx", "decoder_with_past_model.onnx");
     List<Path> files =
         !whole
             ? List.of(path)
-            : Files.isRegularFile(folder.resolve(steps.get(0)))
-                ? steps.stream().map(folder::resolve).toList()
-                : List.of(folder.resolve("model.onnx"));
+            : Files.isRegularFile(folder.resolve(STEPS.get(0)))
+                ? STEPS.subList(0, 3).stream().map(folder::resolve).toList()
+                : List.of(folder.resolve(STEPS.get(3)));
     List<OnnxSession> sessions = new ArrayList<>();
     boolean done = false;
     try {
@@ -77,6 +79,18 @@ public final class OnnxModel implements AutoCloseable {
         sessions.forEach(OnnxSession::close);
       }
     }
+  }
+
+  /** Whether {@link #load} would find graphs there: of a folder, without weights beside them. */
+  public static boolean isAt(Path path) {
+    return Files.isRegularFile(path)
+        ? path.toString().endsWith(".onnx") && besideTokenizer(path)
+        : STEPS.stream().anyMatch(s -> Files.isRegularFile(path.resolve(s)))
+            && !Files.isRegularFile(path.resolve("model.safetensors"));
+  }
+
+  private static boolean besideTokenizer(Path file) {
+    return Files.isRegularFile(file.resolveSibling("tokenizer.json"));
   }
 
   private static Config read(Path file) {
@@ -101,6 +115,11 @@ public final class OnnxModel implements AutoCloseable {
               + "\nfix: export into a folder, or with(tokenizer)");
     }
     return Generator.of(this::decoder, tokenizer, config, answers() ? start() : null);
+  }
+
+  /** Whether its tokenizer knows how a conversation is written down. */
+  public boolean hasChatTemplate() {
+    return tokenizer != null && tokenizer.hasChatTemplate();
   }
 
   /** Whether it answers texts, with an encoder, instead of continuing them. */

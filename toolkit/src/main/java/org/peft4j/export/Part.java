@@ -52,8 +52,8 @@ abstract class Part extends AbstractBlock {
     return new Comparison(List.of(), tolerance);
   }
 
-  /** The same with padding in front of texts where this has it behind, and the other way round. */
-  private List<Input> padded(boolean left) {
+  /** The inputs with values to check a graph with, padded on one side. */
+  List<Input> checked(boolean left) {
     return inputs().stream()
         .map(
             i ->
@@ -69,9 +69,10 @@ abstract class Part extends AbstractBlock {
     for (Case c : cases()) {
       Comparison runs =
           GraphExport.of(this)
-              .inputs(padded(c.left()).toArray(Input[]::new))
+              .inputs(checked(c.left()).toArray(Input[]::new))
               .outputs(outputs().toArray(String[]::new))
-              .compare(session, tolerance, List.of(c.sizes()), counted());
+              .compare(session, tolerance, List.of(c.sizes()), counted())
+              .worst();
       all = all.and(c.name().isEmpty() ? runs : runs.named(c.name()));
     }
     return all;

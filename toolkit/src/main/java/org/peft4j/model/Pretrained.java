@@ -341,6 +341,14 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
     }
   }
 
+  /**
+   * Writes what belongs to it beside its weights, {@code config.json} and the tokenizer, into a
+   * folder that exists.
+   */
+  public void saveFacts(Path folder) {
+    Saver.saveFacts(this, folder);
+  }
+
   /** Its modules as a tree, with shapes, types, parameters and memory. */
   public Description describe() {
     return Description.of(this, toString(), Map.of());

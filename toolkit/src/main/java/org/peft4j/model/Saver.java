@@ -66,6 +66,19 @@ final class Saver {
     }
   }
 
+  /** Writes what belongs to a model beside its weights. */
+  static void saveFacts(Pretrained model, Path dir) {
+    try {
+      if (model.hasTokenizer()) {
+        saveTokenizer(model.tokenizer(), dir);
+      }
+      AtomicFiles.writeString(
+          dir.resolve("config.json"), Json.format(Loader.configToWrite(model)) + "\n");
+    } catch (IOException e) {
+      throw new UncheckedIOException(dir + ": cannot be written: " + e.getMessage(), e);
+    }
+  }
+
   private static Safetensors.Entry entry(
       Architecture architecture, String path, NDArray array, @Nullable Dtype dtype) {
     boolean transposed = architecture.transposed(path);

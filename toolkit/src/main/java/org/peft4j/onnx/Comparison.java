@@ -2,6 +2,7 @@ package org.peft4j.onnx;
 
 import ai.djl.ndarray.NDArray;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -51,7 +52,12 @@ public record Comparison(List<Row> rows, double tolerance) {
     }
 
     boolean within(double tolerance) {
-      return difference <= tolerance * Math.max(1, largest);
+      return relative() <= tolerance;
+    }
+
+    /** The difference, of outputs of size up to 1; of larger ones relative to the largest. */
+    public double relative() {
+      return difference / Math.max(1, largest);
     }
   }
 
@@ -66,6 +72,22 @@ public record Comparison(List<Row> rows, double tolerance) {
   public Comparison named(String special) {
     return new Comparison(
         rows.stream().map(r -> r.named(r.output + ", " + special)).toList(), tolerance);
+  }
+
+  /**
+   * The same with one row, the worst, for outputs that differ by numbers in their names only, such
+   * as those of a model's layers.
+   */
+  public Comparison worst() {
+    Map<String, Row> kept = new LinkedHashMap<>();
+    for (Row r : rows) {
+      String group = r.output.replaceAll("(?<=\\.)\\d+(?=\\.)", "*");
+      kept.merge(
+          r.sizes + group,
+          r.named(group),
+          (a, b) -> b.relative() > a.relative() || Double.isNaN(b.relative()) ? b : a);
+    }
+    return new Comparison(List.copyOf(kept.values()), tolerance);
   }
 
   /** Whether all outputs at all sizes are within the tolerance. */
