@@ -44,7 +44,8 @@ final class WholePart extends Part {
       case "input_ids" -> Input.ids(name, tokens, CacheNames.BATCH, CacheNames.LENGTH);
       case "decoder_input_ids" ->
           Input.ids(name, tokens, CacheNames.BATCH, "decoder_" + CacheNames.LENGTH);
-      case "token_type_ids" -> Input.ids(name, 2, CacheNames.BATCH, CacheNames.LENGTH);
+      case "token_type_ids" ->
+          Input.ids(name, config.sizeOr(1, "type_vocab_size"), CacheNames.BATCH, CacheNames.LENGTH);
       case "pixel_values" -> images(name);
       default -> Input.mask(name, CacheNames.BATCH, CacheNames.LENGTH);
     };
