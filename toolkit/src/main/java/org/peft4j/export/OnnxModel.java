@@ -128,7 +128,7 @@ public final class OnnxModel implements AutoCloseable {
   }
 
   private long start() {
-    return config == null ? 0 : config.sizeOr(0, "decoder_start_token_id", "pad_token_id");
+    return config == null ? 0 : config.decoderStart();
   }
 
   /**

@@ -97,6 +97,16 @@ public final class Config {
     return new Shape(list.stream().mapToLong(n -> (Long) n).toArray());
   }
 
+  /**
+   * The token that the decoder of a model with an encoder begins with; padding, or else 0, where
+   * none is named.
+   */
+  public long decoderStart() {
+    Object named = values.get("decoder_start_token_id");
+    Object pad = values.get("pad_token_id");
+    return named instanceof Number n ? n.longValue() : pad instanceof Number p ? p.longValue() : 0;
+  }
+
   public double number(String key, double otherwise) {
     Object v = find(key);
     if (v == null) {

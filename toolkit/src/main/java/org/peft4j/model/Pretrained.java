@@ -296,10 +296,7 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
    * configuration names none.
    */
   public long decoderStart() {
-    Config config = facts.config();
-    Object named = config == null ? null : config.values().get("decoder_start_token_id");
-    Object pad = config == null ? null : config.values().get("pad_token_id");
-    return named instanceof Number n ? n.longValue() : pad instanceof Number p ? p.longValue() : 0;
+    return facts.config() == null ? 0 : facts.config().decoderStart();
   }
 
   /** Names of its inputs, in order. */

@@ -50,7 +50,8 @@ class CausalGraphTest {
   }
 
   private void check(Path folder, Profile profile) throws Exception {
-    Path file = dir.resolve(folder.getFileName() + "-" + profile + ".onnx");
+    Path file =
+        Graphs.folder(dir, "causal").resolve(folder.getFileName() + "-" + profile + ".onnx");
     try (Pretrained model = Models.load(folder)) {
       Exported exported = Onnx.of(model).profile(profile).write(file);
       assertThat(exported.validate().passed()).isTrue();

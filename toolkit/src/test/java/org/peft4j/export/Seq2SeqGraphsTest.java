@@ -21,13 +21,14 @@ class Seq2SeqGraphsTest {
 
   @ParameterizedTest
   @CsvSource({"t5, STANDARD", "t5, ORT", "t5_v11, STANDARD", "mt5, ORT"})
-  void three_graphs_answer_as_the_model_does(String name, Profile profile) {
+  void three_graphs_answer_as_the_model_does(String name, Profile profile) throws Exception {
+    Path folder = Graphs.folder(dir, name + "-" + profile);
     try (Pretrained model = Models.load(GOLDEN.resolve(name))) {
-      Exported exported = Onnx.of(model).profile(profile).writeFolder(dir);
+      Exported exported = Onnx.of(model).profile(profile).writeFolder(folder);
       assertThat(exported.graphs()).hasSize(3);
       assertThat(exported.validate().passed()).isTrue();
       long[][] sources = {{5, 9, 17, 3, 8, 21, 1}, {7, 4, 1}, {11, 3, 30, 6, 1}};
-      try (OnnxModel graphs = OnnxModel.load(dir)) {
+      try (OnnxModel graphs = OnnxModel.load(folder)) {
         long[][] found = Continued.by(graphs.decoder(sources, 0), 64);
         assertThat(found)
             .isDeepEqualTo(

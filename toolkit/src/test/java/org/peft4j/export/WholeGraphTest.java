@@ -57,8 +57,9 @@ class WholeGraphTest {
                     .map(p -> DynamicTest.dynamicTest(name + ", " + p, () -> check(name, p))));
   }
 
-  private void check(String name, Profile profile) {
-    Path file = dir.resolve(name.replace('/', '-') + "-" + profile + ".onnx");
+  private void check(String name, Profile profile) throws Exception {
+    Path file =
+        Graphs.folder(dir, "whole").resolve(name.replace('/', '-') + "-" + profile + ".onnx");
     try (Pretrained model = Models.load(GOLDEN.resolve(name))) {
       Exported exported = Onnx.of(model).profile(profile).write(file);
       Comparison checked = exported.validate();
