@@ -21,7 +21,9 @@ import picocli.CommandLine.Option;
 @Command(
     name = "bench",
     description =
-        "Time a forward and backward pass of one adapted projection against the frozen projection.",
+        "Time a forward and backward pass of one adapted projection against the frozen projection;"
+            + " or graphs, by bench onnx.",
+    subcommands = OnnxBenchCommand.class,
     mixinStandardHelpOptions = true)
 final class BenchCommand implements Callable<Integer> {
   @Option(
