@@ -2,7 +2,7 @@
 """Makes toolkit/src/test/resources/golden/blocks.safetensors: matrices, and what ONNX Runtime's own
 quantiser for MatMulNBits makes of them.
 
-Versions: onnxruntime 1.30.0, onnx 1.22.0, safetensors 0.8.0, numpy 2.4, Python 3.11
+Versions: onnxruntime 1.30.0, onnx 1.23.1, safetensors 0.8.0, numpy 2.4, Python 3.11
 How to get them:
     python3 -m venv venv
     venv/bin/pip install onnxruntime==1.30.0 onnx safetensors numpy
@@ -14,6 +14,7 @@ For a case "4b_32_sym_9x80" (bits, block size, symmetric or with zero points, ou
 unless symmetric, "<case>.zero_points" uint8 [N, bytes].
 """
 
+import logging
 import sys
 import zlib
 from pathlib import Path
@@ -28,7 +29,8 @@ from onnxruntime.quantization.matmul_nbits_quantizer import (
 from safetensors.numpy import save_file
 
 TARGET = Path(__file__).resolve().parent.parent / "resources" / "golden" / "blocks.safetensors"
-# block size: shapes N x K with whole blocks, an odd number of blocks, and a last block that is not full
+# block size: shapes N x K with whole blocks, an odd number of blocks, a last block that is not full. K is even: of
+# an odd one the quantiser leaves the unused half of a last byte as the code before it was
 SHAPES = {16: [(5, 64), (3, 40)], 32: [(9, 80), (4, 96)], 64: [(3, 200)], 128: [(2, 300)], 256: [(2, 260)]}
 
 
@@ -69,6 +71,7 @@ def quantised(weight, bits, block, symmetric):
 
 
 def main():
+    logging.disable(logging.INFO)
     tensors = {}
     for bits in (4, 8):
         for block, shapes in SHAPES.items():

@@ -7,8 +7,8 @@ import java.util.Arrays;
  * them. A row of K values is cut into blocks; a value is {@code (code - zeroPoint) * scale}.
  * Without zero points the scale is the element of largest magnitude, with its sign, over {@code
  * -2^(bits - 1)}; with them it is the range of the block, widened to 0, over {@code 2^bits - 1}.
- * Codes of 4 bits share a byte, the even one in its low half; a last block that is not full is
- * filled by zeros.
+ * Codes of 4 bits share a byte, the even one in its low half; the codes that fill a last block are
+ * 0.
  *
  * @param bits 4 or 8
  * @param blockSize a power of two from 16 to 256
@@ -97,8 +97,8 @@ record BlockCode(int bits, int blockSize, boolean zeroPoints) {
       for (int b = 0; b < scales.length; b++) {
         float reciprocal = scales[b] == 0 ? 0 : 1 / scales[b];
         int zero = zeros[b];
-        for (int i = b * blockSize; i < (b + 1) * blockSize; i++) {
-          put(i, i < width ? clipped(row[i] * reciprocal + zero) : zero);
+        for (int i = b * blockSize; i < Math.min(width, (b + 1) * blockSize); i++) {
+          put(i, clipped(row[i] * reciprocal + zero));
         }
       }
     }
@@ -121,7 +121,7 @@ record BlockCode(int bits, int blockSize, boolean zeroPoints) {
       }
       for (int b = 0; b < zeros.length; b += 2) {
         int next = b + 1 < zeros.length ? zeros[b + 1] : middle();
-        to[b / 2] = (byte) (zeros[b] | next << 4);
+        to[b / 2] = (byte) (zeros[b] | (next << 4));
       }
     }
 

@@ -2,6 +2,7 @@ package org.peft4j.export;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -9,7 +10,6 @@ import java.util.Map;
 import org.peft4j.onnx.GraphValue;
 import org.peft4j.onnx.Input;
 import org.peft4j.onnx.OnnxSession;
-import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Torch;
 
 /**
@@ -47,8 +47,8 @@ public final class FiniteCheck {
         (name, array) -> {
           if (array.getDataType().isFloating() && array.size() > 0) {
             long count = 0;
-            for (float v : floats(array)) {
-              count += Float.isFinite(v) ? 0 : 1;
+            for (double v : array.toType(DataType.FLOAT64, false).toDoubleArray()) {
+              count += Double.isFinite(v) ? 0 : 1;
             }
             if (count > 0) {
               problems.add(
@@ -64,16 +64,5 @@ public final class FiniteCheck {
               + "\nfix: keep the nodes that grow too large in float32 by Half.keeping, or store "
               + "the weights as integers, which compute in float32");
     }
-  }
-
-  private static float[] floats(NDArray array) {
-    return switch (array.getDataType()) {
-      case FLOAT32 -> {
-        float[] values = new float[Math.toIntExact(array.size())];
-        Buffers.view(array).asFloatBuffer().get(values);
-        yield values;
-      }
-      default -> array.toType(ai.djl.ndarray.types.DataType.FLOAT32, false).toFloatArray();
-    };
   }
 }

@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Predicate;
@@ -85,7 +86,7 @@ public record Half(Predicate<OnnxNode> kept) implements GraphPass {
     OnnxGraph run() {
       for (String name : halfConstants) {
         String stored = fullConstants.contains(name) ? edit.unique(name + "_float16") : name;
-        halves.put(name, edit.store(new HalfTensor(constants.get(name)).stored(stored)));
+        halves.put(name, edit.store(new HalfTensor(Objects.requireNonNull(constants.get(name))).stored(stored)));
       }
       graph.nodes().forEach(this::node);
       return edit.finish();
@@ -112,7 +113,7 @@ public record Half(Predicate<OnnxNode> kept) implements GraphPass {
               n.name(), n.domain(), n.operator(), inputs, outputs, attributes(n), n.site()));
       for (String o : n.outputs()) {
         if (results.contains(o) && !fulls.containsKey(o)) {
-          fulls.put(o, cast(halves.get(o), o, FLOAT, n.site()));
+          fulls.put(o, cast(Objects.requireNonNull(halves.get(o)), o, FLOAT, n.site()));
         }
       }
     }
@@ -135,13 +136,19 @@ public record Half(Predicate<OnnxNode> kept) implements GraphPass {
       if (constants.containsKey(v)) {
         return v;
       }
-      return fulls.computeIfAbsent(
-          v, k -> cast(halves.get(v), edit.unique(v + "_float32"), FLOAT, site));
+      String known = fulls.get(v);
+      if (known == null) {
+        String half = Objects.requireNonNull(halves.get(v));
+        known = cast(half, edit.unique(v + "_float32"), FLOAT, site);
+        fulls.put(v, known);
+      }
+      return known;
     }
 
     private String cast(String from, String to, long type, String site) {
       TreeMap<String, Object> attributes = new TreeMap<>(Map.of("to", type));
-      edit.add(new OnnxNode(to, "", "Cast", List.of(from), List.of(to), attributes, site));
+      String name = edit.unique(to + "_cast");
+      edit.add(new OnnxNode(name, "", "Cast", List.of(from), List.of(to), attributes, site));
       return to;
     }
 

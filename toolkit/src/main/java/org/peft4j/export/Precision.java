@@ -147,8 +147,8 @@ final class Precision {
   private void readConstants() {
     Set<String> inputs = new HashSet<>();
     graph.inputs().forEach(i -> inputs.add(i.name()));
-    inputs.stream()
-        .forEach(i -> origins.put(i, floats.contains(i) ? Origin.FLOW : Origin.INTEGERS));
+    inputs.forEach(
+        i -> origins.put(i, floats.contains(i) ? Origin.FLOW : Origin.INTEGERS));
     for (Initializer tensor : graph.initializers()) {
       if (inputs.contains(tensor.name())) {
         continue; // may be given at run time
@@ -246,8 +246,11 @@ final class Precision {
     boolean all32 = !flowing.isEmpty() && flowing.stream().noneMatch(halfValues::contains);
     return !all32
         && !feeding.contains(n)
-        && operands.stream()
-            .map(producers::get)
-            .noneMatch(p -> p != null && STATISTICS.contains(p.operator()));
+        && operands.stream().noneMatch(this::isStatistic);
+  }
+
+  private boolean isStatistic(String value) {
+    OnnxNode producer = producers.get(value);
+    return producer != null && STATISTICS.contains(producer.operator());
   }
 }

@@ -131,7 +131,9 @@ public record WeightOnly(
         edit.add(node);
       }
     }
-    return edit.finish().metadata("quantization", code() + " accuracy " + accuracyLevel);
+    String earlier = graph.metadata().get("quantization");
+    String now = code() + " accuracy " + accuracyLevel;
+    return edit.finish().metadata("quantization", earlier == null ? now : earlier + ", " + now);
   }
 
   private OnnxNode lookup(OnnxNode node, Packing.Names table) {

@@ -31,7 +31,7 @@ final class Blocks {
   /** The n-th number of so many bits in packed bytes, low bits first. */
   private static int number(byte[] packed, int from, int n, int bits) {
     int bit = n * bits;
-    return (packed[from + bit / 8] & 0xff) >> bit % 8 & (1 << bits) - 1;
+    return ((packed[from + bit / 8] & 0xff) >> (bit % 8)) & ((1 << bits) - 1);
   }
 
   /**
@@ -48,7 +48,7 @@ final class Blocks {
       for (int i = 0; i < k; i++) {
         int b = i / block;
         int code = number(codes, row * blocks * block * bits / 8, i, bits);
-        int zero = zeros == null ? 1 << bits - 1 : number(zeros, row * zeroBytes, b, bits);
+        int zero = zeros == null ? 1 << (bits - 1) : number(zeros, row * zeroBytes, b, bits);
         out[row][i] = (code - zero) * scales[row * blocks + b];
       }
     }

@@ -83,7 +83,7 @@ class PrequantisedTest {
     for (int row = 0; row < n; row++) {
       for (int i = 0; i < k; i++) {
         int b = row * blocks + i / w.blockSize();
-        float shift = fractions == null ? 0 : (1 << w.bits() - 1) - fractions[b];
+        float shift = fractions == null ? 0 : (1 << (w.bits() - 1)) - fractions[b];
         out[row * k + i] = (centred[row][i] + shift) * scales[b];
       }
     }

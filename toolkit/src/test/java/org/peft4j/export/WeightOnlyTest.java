@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -190,28 +191,52 @@ class WeightOnlyTest {
   void a_tied_table_is_packed_once_for_both_ends(int bits, int block, long k) throws IOException {
     NDArray table = normal("table", 30, k);
     NDArray ids = Buffers.create(manager, new long[] {0, 29, 7, 7, 3, 12}, new Shape(2, 3));
-    for (boolean contrib : new boolean[] {true, false}) {
-      GraphExport export = contrib ? tied(table).contrib() : tied(table);
-      for (boolean zeros : new boolean[] {false, true}) {
-        try (OnnxGraph graph = export.trace()) {
-          WeightOnly pass = pass(bits, block, zeros, 1);
-          OnnxGraph heads = pass.apply(graph);
-          assertThat(heads.histogram()).isEqualTo(Map.of("Gather", 1, "MatMulNBits", 1));
-          OnnxGraph both = pass.withEmbeddings().apply(graph);
-          boolean shared = k % block == 0;
-          assertThat(both.histogram())
-              .containsEntry("GatherBlockQuantized", 1)
-              .containsEntry("MatMulNBits", 1)
-              .hasSize(shared ? 3 : 2);
-          NDArray w = decoded(both, "table", 30, k, bits, block);
-          NDArray rows = w.getNDArrayInternal().embedding(ids, w, SparseFormat.DENSE).get(0);
-          Map<String, NDArray> found = ProductGraph.run(both, manager, Map.of("ids", ids));
-          assertThat(ProductGraph.off(found.get("hidden"), rows)).isLessThan(1e-6f);
-          assertThat(ProductGraph.off(found.get("logits"), rows.matMul(w.transpose())))
-              .isLessThan(1e-5f);
-          assertThat(both.bytes()).isLessThan(graph.bytes());
-        }
+    for (boolean zeros : new boolean[] {false, true}) {
+      try (OnnxGraph graph = tied(table).contrib().trace()) {
+        WeightOnly pass = pass(bits, block, zeros, 1);
+        assertThat(pass.apply(graph).histogram()).isEqualTo(Map.of("Gather", 1, "MatMulNBits", 1));
+        OnnxGraph both = pass.withEmbeddings().apply(graph);
+        boolean shared = k % block == 0;
+        assertThat(both.histogram())
+            .containsEntry("GatherBlockQuantized", 1)
+            .containsEntry("MatMulNBits", 1)
+            .hasSize(shared ? 3 : 2);
+        NDArray w = decoded(both, "table", 30, k, bits, block);
+        NDArray rows = w.getNDArrayInternal().embedding(ids, w, SparseFormat.DENSE).get(0);
+        Map<String, NDArray> found = ProductGraph.run(both, manager, Map.of("ids", ids));
+        assertThat(ProductGraph.off(found.get("hidden"), rows)).isLessThan(1e-6f);
+        assertThat(ProductGraph.off(found.get("logits"), rows.matMul(w.transpose())))
+            .isLessThan(1e-5f);
+        assertThat(both.bytes()).isLessThan(graph.bytes());
+        assertThat(pass.withEmbeddings().loss(graph).tensors()).hasSize(1);
       }
+    }
+  }
+
+  @Test
+  void a_product_with_a_transposed_weight_takes_its_rows() {
+    NDArray weight = normal("weight", 12, 32);
+    try (OnnxGraph graph = ProductGraph.linear(weight)) {
+      OnnxNode turn =
+          new OnnxNode(
+              "t",
+              "",
+              "Transpose",
+              List.of("w"),
+              List.of("t"),
+              new TreeMap<>(Map.of("perm", new long[] {1, 0})),
+              "");
+      OnnxNode product =
+          new OnnxNode(
+              "p", "", "MatMul", List.of("x", "t"), List.of("y"), new TreeMap<>(), "");
+      OnnxGraph written =
+          graph.with(
+              List.of(turn, product), List.of(Initializer.of("w", weight)), graph.inputs());
+      OnnxGraph made = pass(4, 16, false, 1).apply(written);
+      assertThat(made.histogram()).isEqualTo(Map.of("MatMulNBits", 1));
+      OnnxGraph direct = pass(4, 16, false, 1).apply(graph);
+      assertThat(Blocks.bytes(Blocks.stored(made, "w_Q4")))
+          .isEqualTo(Blocks.bytes(Blocks.stored(direct, "weight_Q4")));
     }
   }
 
@@ -260,6 +285,7 @@ class WeightOnlyTest {
           .filteredOn(n -> n.operator().equals("MatMulNBits"))
           .extracting(n -> n.attributes().get("bits"))
           .containsExactly(4L, 8L);
+      assertThat(mixed.metadata().get("quantization")).contains("int8/128", "int4/32");
       assertThat(mixed.nodes()).extracting(OnnxNode::outputs).contains(List.of("y"));
     }
   }
