@@ -45,6 +45,21 @@ public final class Initializer {
     return new Initializer(name, type, shape, Payload.of(bytes.clone()));
   }
 
+  /**
+   * Content that may be made as it is written.
+   *
+   * @throws IllegalArgumentException where the payload has another size than the shape asks for
+   */
+  public static Initializer of(String name, DataType type, Shape shape, Payload payload) {
+    return new Initializer(name, type, shape, payload);
+  }
+
+  /** A matrix with its axes exchanged, under the same name. */
+  public Initializer transposed() {
+    Payload turned = payload.transposed(shape);
+    return new Initializer(name, type, new Shape(shape.get(1), shape.get(0)), turned);
+  }
+
   /** The same content under another name. */
   public Initializer named(String other) {
     return new Initializer(other, type, shape, payload);
@@ -67,7 +82,8 @@ public final class Initializer {
     return payload.size();
   }
 
-  Payload payload() {
+  /** Its bytes. */
+  public Payload payload() {
     return payload;
   }
 

@@ -8,20 +8,37 @@ import org.peft4j.tensor.Scope;
 
 /**
  * The bytes of a tensor as ONNX stores them (row-major, little-endian), handed out piece by piece.
+ * They may be made as they are handed out, so that large tensors need not be in memory; every round
+ * must give the same ones.
  */
-interface Payload {
+public interface Payload {
+  /** About how many bytes a piece has. */
   long CHUNK = 64L << 20;
 
+  /** Number of bytes. */
   long size();
 
-  /** Calls {@code sink} with consecutive pieces, each valid during the call. */
+  /**
+   * Calls {@code sink} with consecutive pieces, each valid during the call. A piece holds whole
+   * elements.
+   */
   <E extends Exception> void forEachChunk(Sink<E> sink) throws E;
+
+  /**
+   * The same bytes of a matrix with its axes exchanged.
+   *
+   * @param shape of the matrix as it is
+   */
+  default Payload transposed(Shape shape) {
+    return new Transposed(this, shape);
+  }
 
   /** Takes a piece. */
   interface Sink<E extends Exception> {
     void take(ByteBuffer bytes) throws E;
   }
 
+  /** These bytes, which must not change any more. */
   static Payload of(byte[] bytes) {
     return new Payload() {
       @Override
@@ -46,6 +63,29 @@ interface Payload {
    */
   static Payload of(NDArray array, long chunk) {
     return new Payload() {
+      @Override
+      public Payload transposed(Shape shape) {
+        Payload plain = this;
+        return new Payload() {
+          @Override
+          public long size() {
+            return plain.size();
+          }
+
+          @Override
+          public <E extends Exception> void forEachChunk(Sink<E> sink) throws E {
+            try (Scope scope = Scope.open()) {
+              of(array.transpose(), chunk).forEachChunk(sink);
+            }
+          }
+
+          @Override
+          public Payload transposed(Shape back) {
+            return plain;
+          }
+        };
+      }
+
       @Override
       public long size() {
         return array.size() * array.getDataType().getNumOfBytes();

@@ -16,15 +16,15 @@ import org.jspecify.annotations.Nullable;
 import org.peft4j.tensor.Seed;
 
 /** A block whose forward is a lambda that looks parameters up by name. */
-final class TestBlock extends AbstractBlock {
+public final class TestBlock extends AbstractBlock {
   /** The parameters and children, by name, during one forward. */
-  interface Parts {
+  public interface Parts {
     NDArray parameter(String name);
 
     NDArray child(String name, NDArray x);
   }
 
-  interface Forward {
+  public interface Forward {
     NDList apply(Parts parts, NDList inputs, boolean training);
   }
 
@@ -32,16 +32,16 @@ final class TestBlock extends AbstractBlock {
   private final Map<String, Block> named = new LinkedHashMap<>();
   private final Forward forward;
 
-  TestBlock(Forward forward) {
+  public TestBlock(Forward forward) {
     this.forward = forward;
   }
 
   /** A float32 parameter of small normal numbers. */
-  TestBlock with(NDManager manager, String name, long... shape) {
+  public TestBlock with(NDManager manager, String name, long... shape) {
     return with(name, Seed.of(5).at(name).normal(manager, new Shape(shape), 0.3));
   }
 
-  TestBlock with(String name, NDArray array) {
+  public TestBlock with(String name, NDArray array) {
     Parameter p =
         addParameter(
             Parameter.builder()
@@ -53,7 +53,7 @@ final class TestBlock extends AbstractBlock {
     return this;
   }
 
-  TestBlock with(String name, Block child) {
+  public TestBlock with(String name, Block child) {
     named.put(name, addChildBlock(name, child));
     return this;
   }
