@@ -2,13 +2,17 @@ package org.peft4j.cli;
 
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.Onnx;
 import org.peft4j.export.Exported;
 import org.peft4j.export.Exporter;
+import org.peft4j.export.GraphPass;
+import org.peft4j.export.Half;
 import org.peft4j.export.Profile;
+import org.peft4j.export.WeightOnly;
 import org.peft4j.onnx.Comparison;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -42,6 +46,14 @@ final class ExportCommand implements Callable<Integer> {
   private String profile = "standard";
 
   @Option(
+      names = "--quantize",
+      paramLabel = "TYPE",
+      description =
+          "Store weights as int4 or int8 in blocks, for ONNX Runtime alone, or as fp16 and compute"
+              + " products so.")
+  private @Nullable String quantize;
+
+  @Option(
       names = "--no-cache",
       description =
           "Let a language model read whole texts, without keys and values of earlier tokens.")
@@ -60,7 +72,8 @@ final class ExportCommand implements Callable<Integer> {
     Exporter exporter =
         (options.adapter == null ? Onnx.of(options.load()) : Onnx.of(options.tuned()))
             .profile(Profile.of(profile))
-            .cache(!noCache);
+            .cache(!noCache)
+            .types(types());
     boolean graph = out.getFileName().toString().endsWith(".onnx");
     if (genai && graph) {
       throw new IllegalArgumentException("--genai\nexpected: a folder for --out\nfound: " + out);
@@ -76,12 +89,37 @@ final class ExportCommand implements Callable<Integer> {
       line.put("nodes", (long) exported.nodes());
       line.put("opset", (long) exported.opset());
       line.put("profile", profile);
+      if (quantize != null) {
+        line.put("quantize", quantize);
+        line.put(
+            "weight_error",
+            exported.graphs().stream().mapToDouble(g -> g.loss().rootMeanSquare()).max().orElse(0));
+      }
       line.put("max_abs_difference", comparison.largestDifference());
       JsonLine.print(line);
     } else {
       exported.graphs().forEach(System.out::println);
+      if (quantize != null) {
+        exported.graphs().forEach(g -> System.out.println(g.loss()));
+      }
       System.out.println(comparison);
     }
     return 0;
+  }
+
+  private GraphPass[] types() {
+    if (quantize == null) {
+      return new GraphPass[0];
+    }
+    List<GraphPass> passes =
+        switch (quantize) {
+          case "int4" -> WeightOnly.mixed();
+          case "int8" -> List.of(WeightOnly.int8());
+          case "fp16" -> List.of(Half.of());
+          default ->
+              throw new IllegalArgumentException(
+                  "--quantize\nexpected: int4, int8 or fp16\nfound: \"" + quantize + "\"");
+        };
+    return passes.toArray(GraphPass[]::new);
   }
 }

@@ -19,8 +19,10 @@ import org.jspecify.annotations.Nullable;
 import org.peft4j.Models;
 import org.peft4j.Onnx;
 import org.peft4j.export.Exporter;
+import org.peft4j.export.GraphPass;
 import org.peft4j.export.OnnxModel;
 import org.peft4j.export.Profile;
+import org.peft4j.export.WeightOnly;
 import org.peft4j.generate.Decoder;
 import org.peft4j.model.Pretrained;
 import org.peft4j.onnx.GraphValue;
@@ -157,6 +159,11 @@ final class OnnxBenchCommand implements Callable<Integer> {
         exporter(language, profile).write(file);
         files.put("peft4j, " + profile, file);
       }
+      Path small = folder.resolve("int4.onnx");
+      exporter(language, Profile.ORT)
+          .types(WeightOnly.mixed().toArray(GraphPass[]::new))
+          .write(small);
+      files.put("peft4j, ort, int4", small);
     }
     if (against != null) {
       files.put("other", against.resolve("decoder.onnx"));

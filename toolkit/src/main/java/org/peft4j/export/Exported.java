@@ -25,6 +25,7 @@ public final class Exported {
    * @param irVersion version of the file format
    * @param histogram number of nodes by operator
    * @param checked how far it is from the model
+   * @param loss what weights lost that are stored in fewer bits
    */
   public record Graph(
       Path file,
@@ -33,10 +34,15 @@ public final class Exported {
       int opset,
       int irVersion,
       Map<String, Integer> histogram,
-      Comparison checked) {
+      Comparison checked,
+      QuantisationLoss loss) {
     public Graph {
       files = List.copyOf(files);
       histogram = Map.copyOf(histogram);
+    }
+
+    Graph losing(QuantisationLoss other) {
+      return new Graph(file, files, nodes, opset, irVersion, histogram, checked, other);
     }
 
     @Override

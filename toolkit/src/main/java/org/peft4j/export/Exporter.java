@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -43,7 +44,8 @@ public final class Exporter {
   private final Pretrained model;
   private final Options options;
 
-  private record Options(Profile profile, boolean cache, Map<String, String> metadata) {}
+  private record Options(
+      Profile profile, boolean cache, List<GraphPass> passes, Map<String, String> metadata) {}
 
   private Exporter(Block block, Pretrained model, Options options) {
     this.block = block;
@@ -65,7 +67,7 @@ public final class Exporter {
   }
 
   private static Exporter of(Block block, Pretrained model) {
-    return new Exporter(block, model, new Options(Profile.STANDARD, true, Map.of()));
+    return new Exporter(block, model, new Options(Profile.STANDARD, true, List.of(), Map.of()));
   }
 
   private Exporter with(Options other) {
@@ -74,7 +76,7 @@ public final class Exporter {
 
   /** Which operators the graph is made of. */
   public Exporter profile(Profile profile) {
-    return with(new Options(profile, options.cache, options.metadata));
+    return with(new Options(profile, options.cache, options.passes, options.metadata));
   }
 
   /**
@@ -82,14 +84,24 @@ public final class Exporter {
    * it does. Without, its graph reads whole texts.
    */
   public Exporter cache(boolean on) {
-    return with(new Options(options.profile, on, options.metadata));
+    return with(new Options(options.profile, on, options.passes, options.metadata));
+  }
+
+  /**
+   * Which types the graph stores and computes in, float32 where nobody says otherwise: {@link
+   * WeightOnly#int4}, {@link WeightOnly#int8}, {@link Half#of}. Several follow each other. What the
+   * weights lose is told by {@link Exported.Graph#loss}. Integers need ONNX Runtime's operators, so
+   * that the graph runs there alone.
+   */
+  public Exporter types(GraphPass... passes) {
+    return with(new Options(options.profile, options.cache, List.of(passes), options.metadata));
   }
 
   /** Entries for the metadata of the file, added to those there are. */
   public Exporter metadata(Map<String, String> entries) {
     Map<String, String> all = new LinkedHashMap<>(options.metadata);
     all.putAll(entries);
-    return with(new Options(options.profile, options.cache, all));
+    return with(new Options(options.profile, options.cache, options.passes, all));
   }
 
   /**
@@ -204,7 +216,16 @@ public final class Exporter {
     }
     try (OnnxGraph graph = (options.profile == Profile.ORT ? export.contrib() : export).trace()) {
       OnnxGraph told = graph.metadata(SHARES_BUFFERS, String.valueOf(sharesBuffers(graph)));
-      return GraphFile.write(told, file, session -> part.check(session, Comparison.TOLERANCE));
+      double tolerance = Comparison.TOLERANCE;
+      List<QuantisationLoss.Tensor> losses = new ArrayList<>();
+      for (GraphPass pass : options.passes) {
+        losses.addAll(pass.loss(told).tensors());
+        told = pass.apply(told);
+        tolerance = Math.max(tolerance, pass.tolerance());
+      }
+      double allowed = tolerance;
+      Exported.Graph written = GraphFile.write(told, file, session -> part.check(session, allowed));
+      return written.losing(new QuantisationLoss(losses));
     }
   }
 

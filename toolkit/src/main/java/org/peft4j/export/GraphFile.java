@@ -53,7 +53,8 @@ final class GraphFile {
             graph.opset(),
             graph.irVersion(),
             graph.histogram(),
-            comparison);
+            comparison,
+            new QuantisationLoss(List.of()));
       } finally {
         delete(draft);
       }

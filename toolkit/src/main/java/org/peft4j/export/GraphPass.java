@@ -18,4 +18,10 @@ public interface GraphPass {
    * @param graph as it is before
    */
   QuantisationLoss loss(OnnxGraph graph);
+
+  /**
+   * How far a graph may be from the model after it, of outputs of size up to 1; of larger ones
+   * relative to the largest. What is stored in few bits is told by its loss; this tells nonsense.
+   */
+  double tolerance();
 }

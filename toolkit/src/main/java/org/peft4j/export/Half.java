@@ -56,6 +56,11 @@ public record Half(Predicate<OnnxNode> kept) implements GraphPass {
             .toList());
   }
 
+  @Override
+  public double tolerance() {
+    return 0.05;
+  }
+
   /** One application. */
   private static final class Casting {
     private final OnnxGraph graph;
@@ -86,7 +91,9 @@ public record Half(Predicate<OnnxNode> kept) implements GraphPass {
     OnnxGraph run() {
       for (String name : halfConstants) {
         String stored = fullConstants.contains(name) ? edit.unique(name + "_float16") : name;
-        halves.put(name, edit.store(new HalfTensor(Objects.requireNonNull(constants.get(name))).stored(stored)));
+        halves.put(
+            name,
+            edit.store(new HalfTensor(Objects.requireNonNull(constants.get(name))).stored(stored)));
       }
       graph.nodes().forEach(this::node);
       return edit.finish();

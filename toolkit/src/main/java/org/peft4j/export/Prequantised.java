@@ -33,6 +33,12 @@ public record Prequantised(Map<String, Groupwise> weights, int accuracyLevel) im
    * @throws IllegalArgumentException where a name is no matrix of the graph that only products use,
    *     or has another shape; all of them at once
    */
+  /** The weights are the model's own; only what flows in may be rounded. */
+  @Override
+  public double tolerance() {
+    return accuracyLevel == 4 ? 0.05 : 1e-3;
+  }
+
   @Override
   public OnnxGraph apply(OnnxGraph graph) {
     check(graph);

@@ -61,6 +61,18 @@ public record WeightOnly(
     return new WeightOnly(4, 32, false, 4, MINIMUM, false, name -> !name.contains("lora_"));
   }
 
+  /**
+   * What language models bear: 4 bits in blocks of 32 with zero points, and 8 bits for the matrix
+   * that scores tokens, whose errors go straight into the answer.
+   */
+  public static List<GraphPass> mixed() {
+    return List.of(int8().blockSize(32).only(WeightOnly::scoresTokens), int4().withZeroPoints());
+  }
+
+  private static boolean scoresTokens(String weight) {
+    return weight.matches("(.*\\.)?(lm_head|embed_tokens|wte|shared|word_embeddings)\\.weight");
+  }
+
   /** 8 bits in symmetric blocks of 128, else as {@link #int4}. */
   public static WeightOnly int8() {
     return int4().bits(8).blockSize(128);
@@ -104,6 +116,11 @@ public record WeightOnly(
   }
 
   // ---- the pass
+
+  @Override
+  public double tolerance() {
+    return 1;
+  }
 
   @Override
   public OnnxGraph apply(OnnxGraph graph) {
