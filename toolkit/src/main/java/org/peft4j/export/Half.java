@@ -86,7 +86,9 @@ public record Half(Predicate<OnnxNode> kept) implements GraphPass {
     OnnxGraph run() {
       for (String name : halfConstants) {
         String stored = fullConstants.contains(name) ? edit.unique(name + "_float16") : name;
-        halves.put(name, edit.store(new HalfTensor(Objects.requireNonNull(constants.get(name))).stored(stored)));
+        halves.put(
+            name,
+            edit.store(new HalfTensor(Objects.requireNonNull(constants.get(name))).stored(stored)));
       }
       graph.nodes().forEach(this::node);
       return edit.finish();

@@ -147,8 +147,7 @@ final class Precision {
   private void readConstants() {
     Set<String> inputs = new HashSet<>();
     graph.inputs().forEach(i -> inputs.add(i.name()));
-    inputs.forEach(
-        i -> origins.put(i, floats.contains(i) ? Origin.FLOW : Origin.INTEGERS));
+    inputs.forEach(i -> origins.put(i, floats.contains(i) ? Origin.FLOW : Origin.INTEGERS));
     for (Initializer tensor : graph.initializers()) {
       if (inputs.contains(tensor.name())) {
         continue; // may be given at run time
@@ -244,9 +243,7 @@ final class Precision {
       return halfValues.containsAll(flowing);
     }
     boolean all32 = !flowing.isEmpty() && flowing.stream().noneMatch(halfValues::contains);
-    return !all32
-        && !feeding.contains(n)
-        && operands.stream().noneMatch(this::isStatistic);
+    return !all32 && !feeding.contains(n) && operands.stream().noneMatch(this::isStatistic);
   }
 
   private boolean isStatistic(String value) {

@@ -25,7 +25,10 @@ final class Blocks {
   }
 
   static Initializer stored(OnnxGraph graph, String name) {
-    return graph.initializers().stream().filter(i -> i.name().equals(name)).findFirst().orElseThrow();
+    return graph.initializers().stream()
+        .filter(i -> i.name().equals(name))
+        .findFirst()
+        .orElseThrow();
   }
 
   /** The n-th number of so many bits in packed bytes, low bits first. */

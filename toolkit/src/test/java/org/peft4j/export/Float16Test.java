@@ -47,7 +47,8 @@ class Float16Test {
         }
         assertThat(Float16.of(values[i])).as("%s", values[i]).isEqualTo(expected[i]);
         assertThat(Float16.toFloat(expected[i])).isEqualTo(back[i]);
-        assertThat((short) ((stored[2 * i] & 0xff) | (stored[2 * i + 1] << 8))).isEqualTo(expected[i]);
+        assertThat((short) ((stored[2 * i] & 0xff) | (stored[2 * i + 1] << 8)))
+            .isEqualTo(expected[i]);
       }
     }
   }

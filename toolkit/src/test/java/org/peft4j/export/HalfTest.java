@@ -14,7 +14,6 @@ import ai.djl.nn.Parameter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
@@ -67,7 +66,12 @@ class HalfTest {
                     n ->
                         switch (n) {
                           case "input_ids" -> Input.ids(n, vocabulary, "batch", "sequence");
-                          case "token_type_ids" -> Input.ids(n, model.config().sizeOr(2, "type_vocab_size"), "batch", "sequence");
+                          case "token_type_ids" ->
+                              Input.ids(
+                                  n,
+                                  model.config().sizeOr(2, "type_vocab_size"),
+                                  "batch",
+                                  "sequence");
                           default -> Input.mask(n, "batch", "sequence");
                         })
                 .toArray(Input[]::new))
@@ -105,8 +109,13 @@ class HalfTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"gpt2/lm", "families/llama", "families/qwen3", "families/mistral",
-        "encoders/roberta"})
+      strings = {
+        "gpt2/lm",
+        "families/llama",
+        "families/qwen3",
+        "families/mistral",
+        "encoders/roberta"
+      })
   void a_model_computes_nearly_the_same(String name) throws IOException {
     try (Pretrained model = Models.load(GOLDEN.resolve(name))) {
       GraphExport export = export(model);
@@ -140,8 +149,7 @@ class HalfTest {
     return graph.nodes().stream()
         .filter(n -> n.operator().equals("Cast"))
         .collect(
-            Collectors.groupingBy(
-                n -> n.attributes().get("to").toString(), Collectors.counting()));
+            Collectors.groupingBy(n -> n.attributes().get("to").toString(), Collectors.counting()));
   }
 
   @Test
@@ -187,7 +195,10 @@ class HalfTest {
               NDArray shown = x.get(":, :, 0:1").add(bias.reshape(b, s, 1));
               return new NDList(y.matMul(p.parameter("o")), shown.matMul(p.parameter("show")));
             });
-    return block.with(manager, "w", 8, 8).with(manager, "o", 8, 8).with("show", manager.ones(new Shape(1, 1)));
+    return block
+        .with(manager, "w", 8, 8)
+        .with(manager, "o", 8, 8)
+        .with("show", manager.ones(new Shape(1, 1)));
   }
 
   @ParameterizedTest
@@ -196,8 +207,7 @@ class HalfTest {
     GraphExport export =
         GraphExport.of(attention(masked))
             .inputs(
-                Input.floats("x", "batch", "sequence", 8),
-                Input.mask("mask", "batch", "sequence"))
+                Input.floats("x", "batch", "sequence", 8), Input.mask("mask", "batch", "sequence"))
             .outputs("y", "shown");
     try (OnnxGraph graph = export.trace()) {
       OnnxGraph half = Half.of().apply(graph);
@@ -304,7 +314,10 @@ class HalfTest {
       assertThat(half.inputs()).extracting(GraphValue::type).containsOnly(DataType.FLOAT32);
       assertThat(half.outputs()).extracting(GraphValue::type).containsOnly(DataType.FLOAT32);
       OnnxNode concat =
-          half.nodes().stream().filter(n -> n.operator().equals("Concat")).findFirst().orElseThrow();
+          half.nodes().stream()
+              .filter(n -> n.operator().equals("Concat"))
+              .findFirst()
+              .orElseThrow();
       assertThat(concat.inputs()).as("appended to without a cast of the past").contains("past");
       assertThat(concat.outputs()).containsExactly("present");
     }

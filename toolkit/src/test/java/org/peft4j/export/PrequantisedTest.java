@@ -92,8 +92,13 @@ class PrequantisedTest {
 
   @ParameterizedTest
   @CsvSource({
-    "4, 32, 24, 96, NONE", "4, 32, 24, 96, WHOLE", "4, 32, 24, 128, FRACTIONS",
-    "4, 16, 9, 40, WHOLE", "4, 128, 16, 300, NONE", "8, 64, 16, 128, WHOLE", "8, 32, 9, 70, NONE"
+    "4, 32, 24, 96, NONE",
+    "4, 32, 24, 96, WHOLE",
+    "4, 32, 24, 128, FRACTIONS",
+    "4, 16, 9, 40, WHOLE",
+    "4, 128, 16, 300, NONE",
+    "8, 64, 16, 128, WHOLE",
+    "8, 32, 9, 70, NONE"
   })
   void pass_bit_for_bit(int bits, int block, int n, int k, Zeros zeros) throws IOException {
     Groupwise given = weight(bits, block, n, k, zeros);
@@ -103,7 +108,8 @@ class PrequantisedTest {
       Prequantised pass = new Prequantised(Map.of("weight", given), 1);
       OnnxGraph made = pass.apply(graph);
       assertThat(made.histogram()).isEqualTo(Map.of("MatMulNBits", 1));
-      assertThat(Blocks.bytes(Blocks.stored(made, "weight_Q" + bits))).isEqualTo(raw(given.codes()));
+      assertThat(Blocks.bytes(Blocks.stored(made, "weight_Q" + bits)))
+          .isEqualTo(raw(given.codes()));
       assertThat(Blocks.bytes(Blocks.stored(made, "weight_scales"))).isEqualTo(raw(given.scales()));
       if (given.zeroPoints() != null) {
         assertThat(Blocks.bytes(Blocks.stored(made, "weight_zero_points")))
@@ -113,8 +119,9 @@ class PrequantisedTest {
       NDArray y = ProductGraph.run(made, manager, Map.of("x", x)).get("y");
       assertThat(ProductGraph.off(y, x.matMul(dense.transpose()))).isLessThan(1e-5f);
       OnnxGraph after = WeightOnly.int4().minimum(1).apply(made);
-      assertThat(after.initializers()).extracting(Object::toString).hasSameElementsAs(
-          made.initializers().stream().map(Object::toString).toList());
+      assertThat(after.initializers())
+          .extracting(Object::toString)
+          .hasSameElementsAs(made.initializers().stream().map(Object::toString).toList());
       assertThat(pass.loss(graph).tensors()).isEmpty();
     }
   }
@@ -125,8 +132,7 @@ class PrequantisedTest {
     NDArray dense = Seed.of(1).normal(manager, new Shape(8, 32), 1);
     try (OnnxGraph graph = ProductGraph.linear(dense)) {
       assertThatThrownBy(
-              () ->
-                  Prequantised.of(Map.of("weight", given, "wieght", given)).apply(graph))
+              () -> Prequantised.of(Map.of("weight", given, "wieght", given)).apply(graph))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContainingAll(
               "expected: names and shapes out of [weight]",

@@ -37,8 +37,12 @@ final class ProductGraph {
 
   /** The same graph with one node in the place of its product. */
   static OnnxGraph with(
-      OnnxGraph graph, String domain, String operator, Map<String, Object> attributes,
-      List<String> operands, List<Initializer> stored) {
+      OnnxGraph graph,
+      String domain,
+      String operator,
+      Map<String, Object> attributes,
+      List<String> operands,
+      List<Initializer> stored) {
     List<GraphValue> inputs = graph.inputs();
     OnnxNode node =
         new OnnxNode("p", domain, operator, operands, List.of("y"), new TreeMap<>(attributes), "");

@@ -112,7 +112,12 @@ class WeightOnlyTest {
       Map<OnnxGraph, NDArray> same =
           Map.of(
               ProductGraph.with(
-                  graph, "", "Gemm", Map.of("transB", 1L), List.of("x", "w", "b"), List.of(rows, b)),
+                  graph,
+                  "",
+                  "Gemm",
+                  Map.of("transB", 1L),
+                  List.of("x", "w", "b"),
+                  List.of(rows, b)),
               product.add(bias),
               ProductGraph.with(
                   graph, "", "Gemm", Map.of("alpha", 1f), List.of("x", "w"), List.of(columns)),
@@ -149,8 +154,7 @@ class WeightOnlyTest {
               graph.initializers(),
               List.of(
                   graph.inputs().get(0),
-                  new org.peft4j.onnx.GraphValue(
-                      "weight", DataType.FLOAT32, List.of("32", "12"))));
+                  new org.peft4j.onnx.GraphValue("weight", DataType.FLOAT32, List.of("32", "12"))));
       assertThat(pass.apply(replaceable).histogram()).isEqualTo(Map.of("MatMul", 1));
     }
   }
@@ -177,8 +181,7 @@ class WeightOnlyTest {
         new TestBlock(
             (p, in, t) -> {
               NDArray w = p.parameter("table");
-              NDArray h =
-                  w.getNDArrayInternal().embedding(in.head(), w, SparseFormat.DENSE).get(0);
+              NDArray h = w.getNDArrayInternal().embedding(in.head(), w, SparseFormat.DENSE).get(0);
               return new NDList(h, h.matMul(w.transpose()));
             });
     return GraphExport.of(block.with("table", table))
@@ -227,11 +230,9 @@ class WeightOnlyTest {
               new TreeMap<>(Map.of("perm", new long[] {1, 0})),
               "");
       OnnxNode product =
-          new OnnxNode(
-              "p", "", "MatMul", List.of("x", "t"), List.of("y"), new TreeMap<>(), "");
+          new OnnxNode("p", "", "MatMul", List.of("x", "t"), List.of("y"), new TreeMap<>(), "");
       OnnxGraph written =
-          graph.with(
-              List.of(turn, product), List.of(Initializer.of("w", weight)), graph.inputs());
+          graph.with(List.of(turn, product), List.of(Initializer.of("w", weight)), graph.inputs());
       OnnxGraph made = pass(4, 16, false, 1).apply(written);
       assertThat(made.histogram()).isEqualTo(Map.of("MatMulNBits", 1));
       OnnxGraph direct = pass(4, 16, false, 1).apply(graph);
