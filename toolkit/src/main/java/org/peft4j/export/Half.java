@@ -117,16 +117,12 @@ public record Half(Predicate<OnnxNode> kept) implements GraphPass {
       }
       edit.add(
           new OnnxNode(
-              n.name(), n.domain(), n.operator(), inputs, outputs, attributes(n), n.site()));
+              n.name(), n.domain(), n.operator(), inputs, outputs, n.attributes(), n.site()));
       for (String o : n.outputs()) {
         if (results.contains(o) && !fulls.containsKey(o)) {
           fulls.put(o, cast(Objects.requireNonNull(halves.get(o)), o, FLOAT, n.site()));
         }
       }
-    }
-
-    private static TreeMap<String, Object> attributes(OnnxNode n) {
-      return new TreeMap<>(n.attributes());
     }
 
     private String half(String v, String site) {
