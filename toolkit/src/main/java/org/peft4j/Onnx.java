@@ -9,11 +9,15 @@ import java.nio.file.Path;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
+import org.peft4j.export.AdapterExport;
+import org.peft4j.export.AdapterGraph;
 import org.peft4j.model.Config;
 import org.peft4j.model.Pretrained;
 import org.peft4j.onnx.Comparison;
 import org.peft4j.onnx.GraphExport;
 import org.peft4j.onnx.Input;
+import org.peft4j.onnx.OnnxAdapter;
 import org.peft4j.onnx.OnnxGraph;
 import org.peft4j.onnx.OnnxSession;
 import org.peft4j.spi.Paths;
@@ -38,6 +42,10 @@ public final class Onnx {
           "the shapes of this block's inputs are not known\n"
               + "fix: Onnx.export(block, file, Input.floats(\"x\", \"batch\", 784))");
     }
+    return write(described(block, model, config), g -> g, file, block);
+  }
+
+  private static GraphExport described(Block block, Pretrained model, Config config) {
     Input[] inputs =
         model.inputNames().stream()
             .filter(name -> !name.equals("decoder_attention_mask")) // what is written has no gaps
@@ -53,10 +61,7 @@ public final class Onnx {
                       default -> Input.mask(name, "batch", "sequence");
                     })
             .toArray(Input[]::new);
-    return write(
-        export(block, model.outputNames(), inputs).metadata(Map.of("model", model.name())),
-        file,
-        block);
+    return export(block, model.outputNames(), inputs).metadata(Map.of("model", model.name()));
   }
 
   private static Input images(String name, Config config) {
@@ -74,6 +79,46 @@ public final class Onnx {
   }
 
   /**
+   * Writes the base as one graph with places for adapters, which are chosen for each run:
+   *
+   * <pre>{@code
+   * Onnx.exportWithAdapters(tuned, Path.of("base.onnx"));
+   * Onnx.adapter(tuned, "default", Path.of("mine.onnx_adapter"));
+   * OnnxSession session = Onnx.session(Path.of("base.onnx"));
+   * session.adapter("mine", Path.of("mine.onnx_adapter")).use("mine").run(manager, inputs);
+   * }</pre>
+   *
+   * Without one it computes what the base does. Other adapters fit if they act in some of the same
+   * modules, whatever their rank and scale.
+   *
+   * @param names adapters whose modules get places; none for all adapters of the model
+   * @throws IllegalArgumentException when one of them is no plain LoRA of linear modules
+   */
+  public static Exported exportWithAdapters(Tuned model, Path file, String... names) {
+    AdapterGraph places =
+        AdapterGraph.of(model, names.length == 0 ? model.adapters() : List.of(names));
+    Config config = model.model().config();
+    if (config == null) {
+      throw new IllegalArgumentException(
+          "places for adapters are made in models that Models.load(...) made\nfound: "
+              + model.model()
+              + "\nfix: merge the adapter, Onnx.export(tuned, file, inputs)");
+    }
+    GraphExport export = described(places.block(), model.model(), config).names(places::name);
+    return write(export, places::withPlaces, file, places.block());
+  }
+
+  /**
+   * Writes an adapter for {@link #exportWithAdapters graphs with places}, as an {@code
+   * .onnx_adapter} file with the scale in B. The file appears whole or not at all.
+   *
+   * @throws IllegalArgumentException when it is no plain LoRA of linear modules
+   */
+  public static OnnxAdapter adapter(Tuned model, String name, Path file) {
+    return AdapterExport.write(model, name, file);
+  }
+
+  /**
    * Writes any DJL block that the tracer can record; the inputs are named and shaped by the caller,
    * in the order of the block's.
    */
@@ -81,7 +126,7 @@ public final class Onnx {
     if (block instanceof Tuned tuned && tuned.isMergeable()) {
       return export((Block) tuned.merge(), file, inputs);
     }
-    return write(export(block, List.of("output"), inputs), file, block);
+    return write(export(block, List.of("output"), inputs), g -> g, file, block);
   }
 
   private static GraphExport export(Block block, List<String> outputs, Input... inputs) {
@@ -94,8 +139,10 @@ public final class Onnx {
         .metadata(Map.of("producer", "peft4j"));
   }
 
-  private static Exported write(GraphExport export, Path file, Block keptAlive) {
-    try (OnnxGraph graph = export.trace()) {
+  private static Exported write(
+      GraphExport export, UnaryOperator<OnnxGraph> change, Path file, Block keptAlive) {
+    try (OnnxGraph traced = export.trace()) {
+      OnnxGraph graph = change.apply(traced);
       List<Path> files = graph.write(file);
       return new Exported(file, files, export, graph.nodes().size(), graph.opset(), keptAlive);
     } catch (IOException e) {

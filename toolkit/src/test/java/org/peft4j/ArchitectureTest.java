@@ -57,6 +57,19 @@ class ArchitectureTest {
     TABLE.put("adapter", Set.of("model", "reparam", "hook", "nn", "spi", "format", "tensor"));
     TABLE.put("train", Set.of("adapter", "data", "model", "spi", "format", "text", "tensor"));
     TABLE.put("generate", Set.of("adapter", "model", "nn", "text", "tensor"));
+    TABLE.put(
+        "export",
+        Set.of(
+            "onnx",
+            "format",
+            "adapter",
+            "generate",
+            "model",
+            "nn",
+            "spi",
+            "quant",
+            "tensor",
+            "text"));
     Set<String> facade = new TreeSet<>(TABLE.keySet());
     facade.removeAll(Set.of("nn", "text.jinja"));
     TABLE.put("", facade);
