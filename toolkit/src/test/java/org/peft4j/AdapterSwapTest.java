@@ -296,7 +296,7 @@ class AdapterSwapTest {
               Initializer.of(second + ".lora_B.weight", manager.ones(new Shape(width, 2)))));
       assertThatIllegalArgumentException()
           .isThrownBy(() -> session.adapter("a", crooked))
-          .withMessageContaining("\"lora_r\" is 2 in \"" + module + ".lora_A.weight\" but 3")
+          .withMessageContaining("\"" + module + ".lora_r\" is 2 in \"" + module + ".lora_A.weight\" but 3")
           .withMessageContaining("missing: " + second + ".lora_A.weight")
           .withMessageContaining("\"" + second + ".lora_B.weight\" is float32");
       OnnxAdapter.write(

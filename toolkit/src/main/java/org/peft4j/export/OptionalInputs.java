@@ -73,13 +73,14 @@ final class OptionalInputs {
       }
     }
     users(b.name()).forEach(n -> require(m, ends.contains(n), n));
+    String rank = AdapterSlot.rank(m.path());
     long in = a.shape().get(0);
     long out = b.shape().get(1);
     replace(a, new Shape(in, 0));
     replace(b, new Shape(0, out));
     return List.of(
-        new GraphValue(a.name(), a.type(), List.of(Long.toString(in), AdapterSlot.RANK)),
-        new GraphValue(b.name(), b.type(), List.of(AdapterSlot.RANK, Long.toString(out))));
+        new GraphValue(a.name(), a.type(), List.of(Long.toString(in), rank)),
+        new GraphValue(b.name(), b.type(), List.of(rank, Long.toString(out))));
   }
 
   private void replace(Initializer old, Shape empty) {

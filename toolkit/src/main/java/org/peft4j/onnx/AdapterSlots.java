@@ -151,7 +151,7 @@ public record AdapterSlots(int base, List<AdapterSlot> slots) {
       if (slot.inputs().stream().noneMatch(i -> left.containsKey(i.name()))) {
         continue;
       }
-      Map<String, String> sizes = new HashMap<>(); // each module may have a rank of its own
+      Map<String, String> sizes = new HashMap<>();
       for (GraphValue input : slot.inputs()) {
         OnnxAdapter.Tensor t = left.remove(input.name());
         String problem = t == null ? "missing: " + input : input.misfit(t.type(), t.shape(), sizes);

@@ -88,6 +88,10 @@ final class AdapterWriter {
         throw new IllegalArgumentException(
             file + ": tensors need names of their own\nfound: \"" + t.name() + "\" twice or empty");
       }
+      if (t.shape().dimension() == 0) {
+        throw new IllegalArgumentException(
+            file + ": ONNX Runtime takes no tensors without dimensions\nfound: " + t.name());
+      }
     }
     if (tensors.isEmpty()) {
       throw new IllegalArgumentException(file + ": an adapter without tensors does nothing");

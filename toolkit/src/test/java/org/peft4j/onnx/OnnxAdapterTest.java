@@ -46,7 +46,7 @@ class OnnxAdapterTest {
         Initializer.of("mod\u00fcl.lora_B", values(1)),
         Initializer.of("half", values(3, 3).toType(DataType.FLOAT16, false)),
         Initializer.of("x", DataType.UINT8, new Shape(3), new byte[] {1, 2, 3}),
-        Initializer.of("number", DataType.INT64, new Shape(), new byte[8]));
+        Initializer.of("numbers", DataType.INT64, new Shape(1, 1, 2), new byte[16]));
   }
 
   private NDArray values(long... shape) {
@@ -117,6 +117,10 @@ class OnnxAdapterTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> OnnxAdapter.write(file, 0, twice))
         .withMessageContaining("m.lora_A.weight");
+    List<Initializer> scalar = List.of(Initializer.of("s", manager.ones(new Shape())));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> OnnxAdapter.write(file, 0, scalar))
+        .withMessageContaining("without dimensions");
     NDArray gone = manager.ones(new Shape(2));
     List<Initializer> closed = List.of(tensors().get(0), Initializer.of("gone", gone));
     gone.close();
