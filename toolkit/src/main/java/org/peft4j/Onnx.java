@@ -2,13 +2,16 @@ package org.peft4j;
 
 import ai.djl.nn.Block;
 import java.nio.file.Path;
+import java.util.List;
 import org.peft4j.adapter.PeftModel;
+import org.peft4j.export.AdapterExport;
 import org.peft4j.export.BlockExport;
 import org.peft4j.export.Exported;
 import org.peft4j.export.Exporter;
 import org.peft4j.export.OnnxModel;
 import org.peft4j.model.Pretrained;
 import org.peft4j.onnx.Input;
+import org.peft4j.onnx.OnnxAdapter;
 import org.peft4j.onnx.OnnxSession;
 
 /** ONNX: models written as graphs, and graphs run in ONNX Runtime. */
@@ -43,6 +46,38 @@ public final class Onnx {
    */
   public static Exported export(Tuned model, Path file) {
     return of(model).write(file);
+  }
+
+  /**
+   * What writes the base of a model as one graph with places for adapters, which are chosen for each
+   * run:
+   *
+   * <pre>{@code
+   * Onnx.withAdapters(tuned).write(Path.of("base.onnx"));
+   * Onnx.adapter(tuned, "default", Path.of("mine.onnx_adapter"));
+   * OnnxSession session = Onnx.session(Path.of("base.onnx"));
+   * session.adapter("mine", Path.of("mine.onnx_adapter")).use("mine").run(manager, inputs);
+   * }</pre>
+   *
+   * Without one it computes what the base does. Other adapters fit if they act in some of the same
+   * modules, whatever their rank and scale.
+   *
+   * @param names adapters whose modules get places; none for all adapters of the model
+   * @throws IllegalArgumentException when one of them is no plain LoRA of linear modules
+   */
+  public static Exporter withAdapters(Tuned model, String... names) {
+    List<String> some = names.length == 0 ? model.adapters() : List.of(names);
+    return Exporter.withPlaces(model, some);
+  }
+
+  /**
+   * Writes an adapter for {@link #withAdapters graphs with places}, as an {@code .onnx_adapter} file
+   * with the scale in B. The file appears whole or not at all.
+   *
+   * @throws IllegalArgumentException when it is no plain LoRA of linear modules
+   */
+  public static OnnxAdapter adapter(Tuned model, String name, Path file) {
+    return AdapterExport.write(model, name, file);
   }
 
   /**

@@ -79,11 +79,11 @@ final class Adapter {
           .forEach(
               (n, t) -> {
                 if (seen.add(t)) { // a tied site uses the tensors of another
-                  out.put(a.site().path() + "." + n, t);
+                  out.put(a.name(n), t);
                 }
               });
       if (a.bias() != null) {
-        out.put(a.site().path() + ".bias", a.bias());
+        out.put(a.name("bias"), a.bias());
       }
     }
     return out;
@@ -146,7 +146,7 @@ final class Adapter {
           .forEach(
               (n, t) -> {
                 if (t.trained()) {
-                  trained.put(a.site().path() + "." + n, t.parameter().getArray());
+                  trained.put(a.name(n), t.parameter().getArray());
                 }
               });
     }

@@ -127,8 +127,7 @@ final class AdapterFiles {
   /** Tokens trained beside the method stand one level lower. */
   private static String key(Adapter adapter, Attachment a, String tensor) {
     boolean beside = a.reparam() instanceof TrainableTokens && !isOfTokens(adapter);
-    String module = modules(adapter) + a.site().path();
-    return module + (beside ? ".token_adapter." : ".") + tensor;
+    return modules(adapter) + a.name(beside ? "token_adapter." + tensor : tensor);
   }
 
   /** Whether a tied site's tensors are left out: they are the embeddings' trained beside it. */

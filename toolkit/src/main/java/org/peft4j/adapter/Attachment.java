@@ -28,6 +28,11 @@ record Attachment(
     @Nullable Tensor bias,
     Frozen base) {
 
+  /** What one of its tensors is called in parameter lists, graphs, and at the end of file keys. */
+  String name(String tensor) {
+    return site.path() + "." + tensor;
+  }
+
   /** Whether another adapter may act at the same site at the same time. */
   boolean sums() {
     return reparam instanceof Additive && bias == null && base == site.frozen();

@@ -11,6 +11,7 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.adapter.PeftModel;
 import org.peft4j.format.AtomicFiles;
@@ -42,20 +43,23 @@ public final class Exporter {
 
   private final Block block;
   private final Pretrained model;
+  private final @Nullable AdapterGraph places;
   private final Options options;
 
   private record Options(
       Profile profile, boolean cache, List<GraphPass> passes, Map<String, String> metadata) {}
 
-  private Exporter(Block block, Pretrained model, Options options) {
+  private Exporter(
+      Block block, Pretrained model, @Nullable AdapterGraph places, Options options) {
     this.block = block;
     this.model = model;
+    this.places = places;
     this.options = options;
   }
 
   /** An exporter of a model: ONNX's own operators, with a cache where it writes text. */
   public static Exporter of(Pretrained model) {
-    return of(model, model);
+    return of(model, model, null);
   }
 
   /**
@@ -63,15 +67,27 @@ public final class Exporter {
    * graph. Merge those that can be merged first.
    */
   public static Exporter of(PeftModel model) {
-    return of(model, Pretrained.of(model.base()));
+    return of(model, Pretrained.of(model.base()), null);
   }
 
-  private static Exporter of(Block block, Pretrained model) {
-    return new Exporter(block, model, new Options(Profile.STANDARD, true, List.of(), Map.of()));
+  /**
+   * An exporter of the base of a model, with places for adapters such as those it has.
+   *
+   * @param adapters whose modules get places
+   * @throws IllegalArgumentException when one of them is no plain LoRA of linear modules
+   */
+  public static Exporter withPlaces(PeftModel model, List<String> adapters) {
+    AdapterGraph places = AdapterGraph.of(model, adapters);
+    return of(places.block(), Pretrained.of(model.base()), places);
+  }
+
+  private static Exporter of(Block block, Pretrained model, @Nullable AdapterGraph places) {
+    return new Exporter(
+        block, model, places, new Options(Profile.STANDARD, true, List.of(), Map.of()));
   }
 
   private Exporter with(Options other) {
-    return new Exporter(block, model, other);
+    return new Exporter(block, model, places, other);
   }
 
   /** Which operators the graph is made of. */
@@ -159,7 +175,8 @@ public final class Exporter {
 
   private List<Part> parts() {
     Anatomy sizes = anatomy();
-    if (!options.cache || model.task() != Task.SEQ2SEQ_LM || sizes == null) {
+    boolean whole = !options.cache || places != null; // an adapter's file fits one graph
+    if (whole || model.task() != Task.SEQ2SEQ_LM || sizes == null) {
       return List.of(part());
     }
     int vocabulary = config().size("vocab_size");
@@ -198,8 +215,6 @@ public final class Exporter {
   }
 
   private Exported.Graph write(Part part, Path file) {
-    IdentityHashMap<Parameter, String> names = new IdentityHashMap<>();
-    Paths.parameters(block).forEach((path, p) -> names.put(p, path));
     Map<String, String> entries = new LinkedHashMap<>();
     entries.put("producer", "peft4j");
     entries.put("model", model.name());
@@ -209,13 +224,14 @@ public final class Exporter {
         GraphExport.of(part)
             .inputs(part.inputs().toArray(Input[]::new))
             .outputs(part.outputs().toArray(String[]::new))
-            .names(p -> names.getOrDefault(p, p.getName()))
+            .names(names())
             .metadata(entries);
     if (part instanceof CausalPart) {
       export = export.unread(CacheNames.PAST);
     }
     try (OnnxGraph graph = (options.profile == Profile.ORT ? export.contrib() : export).trace()) {
-      OnnxGraph told = graph.metadata(SHARES_BUFFERS, String.valueOf(sharesBuffers(graph)));
+      OnnxGraph open = places == null ? graph : places.withPlaces(graph);
+      OnnxGraph told = open.metadata(SHARES_BUFFERS, String.valueOf(sharesBuffers(graph)));
       double tolerance = Comparison.TOLERANCE;
       List<QuantisationLoss.Tensor> losses = new ArrayList<>();
       for (GraphPass pass : options.passes) {
@@ -227,6 +243,15 @@ public final class Exporter {
       Exported.Graph written = GraphFile.write(told, file, session -> part.check(session, allowed));
       return written.losing(new QuantisationLoss(losses));
     }
+  }
+
+  private Function<Parameter, String> names() {
+    if (places != null) {
+      return places::name;
+    }
+    IdentityHashMap<Parameter, String> names = new IdentityHashMap<>();
+    Paths.parameters(block).forEach((path, p) -> names.put(p, path));
+    return p -> names.getOrDefault(p, p.getName());
   }
 
   private static boolean sharesBuffers(OnnxGraph graph) {

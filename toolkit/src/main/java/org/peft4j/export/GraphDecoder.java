@@ -13,12 +13,14 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.generate.Decoder;
+import org.peft4j.onnx.AdaptedSession;
 import org.peft4j.onnx.GraphValue;
 import org.peft4j.onnx.OnnxSession;
 
 /** Texts written by a causal graph with a cache; shorter prompts are padded on the left. */
 final class GraphDecoder implements Decoder {
   private final OnnxSession session;
+  private final AdaptedSession adapted;
   private final Set<String> asked = new HashSet<>();
   private final List<String> pastNames;
   private final GraphCache cache;
@@ -33,8 +35,9 @@ final class GraphDecoder implements Decoder {
    *
    * @param shared whether the graph takes one buffer as past and present
    */
-  GraphDecoder(OnnxSession session, boolean shared, long[][] prompts, long pad) {
-    this.session = session;
+  GraphDecoder(AdaptedSession adapted, boolean shared, long[][] prompts, long pad) {
+    this.adapted = adapted;
+    this.session = adapted.session();
     session.inputs().forEach(i -> asked.add(i.name()));
     List<GraphValue> past =
         session.inputs().stream().filter(i -> i.name().startsWith("past_key_values.")).toList();
@@ -83,7 +86,7 @@ final class GraphDecoder implements Decoder {
 
   private float[][] run(long[][] ids) {
     Map<String, OnnxTensor> own = new LinkedHashMap<>();
-    try {
+    try (OrtSession.RunOptions options = adapted.options()) {
       own.put("input_ids", Tensors.of(ids));
       if (asked.contains("attention_mask")) {
         own.put("attention_mask", Tensors.of(mask));
@@ -103,7 +106,7 @@ final class GraphDecoder implements Decoder {
           .map(GraphValue::name)
           .filter(n -> !pinned.containsKey(n))
           .forEach(wanted::add);
-      OrtSession.Result result = session.runtime().run(in, wanted, pinned);
+      OrtSession.Result result = session.runtime().run(in, wanted, pinned, options);
       float[][] last =
           step
               ? rows(ids.length)

@@ -24,16 +24,19 @@ public final class OnnxModel implements AutoCloseable {
   private final Path folder;
   private final @Nullable Tokenizer tokenizer;
   private final @Nullable Config config;
+  private final List<String> used;
 
   private OnnxModel(
       List<OnnxSession> sessions,
       Path folder,
       @Nullable Tokenizer tokenizer,
-      @Nullable Config config) {
+      @Nullable Config config,
+      List<String> used) {
     this.sessions = List.copyOf(sessions);
     this.folder = folder;
     this.tokenizer = tokenizer;
     this.config = config;
+    this.used = List.copyOf(used);
   }
 
   /** Loads what {@link Exporter} wrote, with as many threads per operation as there are cores. */
@@ -71,7 +74,8 @@ public final class OnnxModel implements AutoCloseable {
               sessions,
               folder,
               tokens ? Tokenizer.load(folder) : null,
-              Files.isRegularFile(facts) ? read(facts) : null);
+              Files.isRegularFile(facts) ? read(facts) : null,
+              List.of());
       done = true;
       return model;
     } finally {
@@ -103,7 +107,27 @@ public final class OnnxModel implements AutoCloseable {
 
   /** The same with another tokenizer. */
   public OnnxModel with(Tokenizer other) {
-    return new OnnxModel(sessions, folder, other, config);
+    return new OnnxModel(sessions, folder, other, config, used);
+  }
+
+  /**
+   * Loads an adapter to {@link #use}, see {@link OnnxSession#adapter}.
+   *
+   * @throws IllegalArgumentException when it does not fit the graph, or the model is several graphs
+   */
+  public OnnxModel adapter(String name, Path file) {
+    if (answers()) {
+      throw new IllegalArgumentException(
+          folder + "\nexpected: one graph with places for adapters\nfound: " + sessions.size());
+    }
+    sessions.get(0).adapter(name, file);
+    return this;
+  }
+
+  /** The same with these loaded adapters acting; none for the base alone. It shares the graphs. */
+  public OnnxModel use(String... names) {
+    sessions.get(0).use(names); // refuses now what would fail later
+    return new OnnxModel(sessions, folder, tokenizer, config, List.of(names));
   }
 
   /** Writes texts with the tokenizer that lies beside the graph. */
@@ -144,7 +168,7 @@ public final class OnnxModel implements AutoCloseable {
     }
     OnnxSession session = sessions.get(0);
     boolean shared = Boolean.parseBoolean(session.metadata().get(Exporter.SHARES_BUFFERS));
-    return new GraphDecoder(session, shared, prompts, pad);
+    return new GraphDecoder(session.use(used.toArray(String[]::new)), shared, prompts, pad);
   }
 
   /** The graphs, in the order in which they run. */

@@ -16,7 +16,6 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -24,13 +23,25 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.tensor.Buffers;
 
-/** An ONNX file, loaded in ONNX Runtime on the CPU. Several threads may run it at once. */
+/**
+ * An ONNX file, loaded in ONNX Runtime on the CPU. Several threads may run it at once.
+ *
+ * <p>A graph with places for adapters takes them beside its own weights, another one for each run:
+ *
+ * <pre>{@code
+ * session.adapter("polite", Path.of("polite.onnx_adapter"));
+ * session.run(manager, inputs);               // the base alone
+ * session.use("polite").run(manager, inputs); // with the adapter
+ * }</pre>
+ */
 public final class OnnxSession implements AutoCloseable {
   private final Path file;
   private final OrtSession session;
   private final List<GraphValue> inputs;
   private final List<GraphValue> outputs;
   private final Map<String, String> metadata;
+  private final AdapterSlots slots;
+  private final LoadedAdapters adapters;
 
   private OnnxSession(Path file, OrtSession session) throws OrtException {
     this.file = file;
@@ -40,6 +51,8 @@ public final class OnnxSession implements AutoCloseable {
     metadata =
         Collections.unmodifiableMap(
             new java.util.TreeMap<>(session.getMetadata().getCustomMetadata()));
+    slots = AdapterSlots.of(file, metadata);
+    adapters = new LoadedAdapters(file, slots);
   }
 
   /** Loads a file, with as many threads per operation as there are cores. */
@@ -112,6 +125,38 @@ public final class OnnxSession implements AutoCloseable {
     return OnnxRuntime.environment();
   }
 
+  /** The places that the graph has for adapters; none where nothing tells of them. */
+  public AdapterSlots slots() {
+    return slots;
+  }
+
+  /**
+   * Loads an adapter to {@link #use}. It stays loaded until the session is closed.
+   *
+   * @param name what to call it, not in use yet
+   * @throws IllegalArgumentException when it does not fit the graph: what is missing, unknown or
+   *     misshaped, all named at once
+   */
+  public OnnxSession adapter(String name, Path adapter) {
+    adapters.load(name, adapter);
+    return this;
+  }
+
+  /** Names of the loaded adapters. */
+  public List<String> adapters() {
+    return adapters.names();
+  }
+
+  /**
+   * The session with these adapters acting: several where they are in different modules, none for
+   * the base alone. What it gives stays as it is, whatever else is used meanwhile.
+   *
+   * @throws IllegalArgumentException when one is not loaded, or two are in the same module
+   */
+  public AdaptedSession use(String... names) {
+    return new AdaptedSession(this, adapters.chosen(names));
+  }
+
   /** ONNX Runtime's own session, for what this class does not offer. */
   public OrtSession runtime() {
     return session;
@@ -127,13 +172,18 @@ public final class OnnxSession implements AutoCloseable {
    *     once
    */
   public Map<String, NDArray> run(NDManager owner, Map<String, NDArray> arrays) {
+    return run(owner, arrays, null);
+  }
+
+  Map<String, NDArray> run(
+      NDManager owner, Map<String, NDArray> arrays, OrtSession.@Nullable RunOptions options) {
     check(arrays);
     Map<String, OnnxTensor> tensors = new LinkedHashMap<>();
     try {
       for (Map.Entry<String, NDArray> e : arrays.entrySet()) {
         tensors.put(e.getKey(), tensor(e.getValue()));
       }
-      try (OrtSession.Result result = session.run(tensors)) {
+      try (OrtSession.Result result = session.run(tensors, options)) {
         Map<String, NDArray> results = new LinkedHashMap<>();
         for (Map.Entry<String, OnnxValue> e : result) {
           results.put(e.getKey(), array(owner, (OnnxTensor) e.getValue()));
@@ -172,7 +222,7 @@ public final class OnnxSession implements AutoCloseable {
       if (array == null) {
         problems.add("missing: " + input);
       } else {
-        String problem = misfit(input, array, sizes);
+        String problem = input.misfit(array.getDataType(), array.getShape(), sizes);
         if (problem != null) {
           problems.add(problem);
         }
@@ -188,56 +238,10 @@ public final class OnnxSession implements AutoCloseable {
     }
   }
 
-  /**
-   * @param sizes named dimensions met so far, with where they were met
-   */
-  private static @Nullable String misfit(
-      GraphValue input, NDArray array, Map<String, String> sizes) {
-    String found = Types.text(array.getDataType()) + " " + array.getShape();
-    if (array.getDataType() != input.type()
-        || array.getShape().dimension() != input.dims().size()) {
-      return "\""
-          + input.name()
-          + "\" is "
-          + found
-          + ", expected "
-          + Types.text(input.type())
-          + input.dims();
-    }
-    for (int i = 0; i < input.dims().size(); i++) {
-      String dim = input.dims().get(i);
-      long size = array.getShape().get(i);
-      if (dim.matches("\\d+") && Long.parseLong(dim) != size) {
-        return "\""
-            + input.name()
-            + "\" is "
-            + found
-            + ", expected "
-            + Types.text(input.type())
-            + input.dims();
-      }
-      String known =
-          dim.isEmpty() || dim.matches("\\d+")
-              ? null
-              : sizes.putIfAbsent(dim, size + " in \"" + input.name() + "\"");
-      if (known != null && !known.startsWith(size + " ")) {
-        return "\""
-            + dim
-            + "\" is "
-            + known
-            + " but "
-            + size
-            + " in \""
-            + input.name()
-            + "\", "
-            + Arrays.toString(array.getShape().getShape());
-      }
-    }
-    return null;
-  }
-
+  /** Frees the graph and its adapters. */
   @Override
   public void close() {
+    adapters.close();
     try {
       session.close();
     } catch (OrtException e) {

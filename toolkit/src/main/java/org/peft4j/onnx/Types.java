@@ -4,6 +4,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.onnxruntime.OnnxJavaType;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Element types: ONNX's codes, ONNX Runtime's names, PyTorch's promotion. */
 final class Types {
@@ -44,6 +45,15 @@ final class Types {
       throw new IllegalArgumentException("ONNX has no element type for " + type);
     }
     return code;
+  }
+
+  /** The type that TensorProto.DataType calls {@code code}, or null. */
+  static @Nullable DataType ofCode(int code) {
+    return CODES.entrySet().stream()
+        .filter(e -> e.getValue() == code)
+        .map(Map.Entry::getKey)
+        .findFirst()
+        .orElse(null);
   }
 
   static DataType of(OnnxJavaType type) {

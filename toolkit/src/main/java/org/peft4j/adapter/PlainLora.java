@@ -1,0 +1,216 @@
+package org.peft4j.adapter;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.reparam.Full;
+import org.peft4j.reparam.Lora;
+import org.peft4j.reparam.LoraFa;
+import org.peft4j.reparam.LoraInit;
+import org.peft4j.reparam.LoraPlus;
+import org.peft4j.spi.At;
+import org.peft4j.spi.Kind;
+import org.peft4j.spi.Placement;
+import org.peft4j.spi.Reparam;
+import org.peft4j.spi.Site;
+import org.peft4j.tensor.Buffers;
+import org.peft4j.tensor.Scalars;
+import org.peft4j.tensor.Scope;
+import org.peft4j.tensor.Torch;
+
+/**
+ * An adapter whose whole effect is {@code y + (x A) B} at linear modules, A {@code [in, r]}, B
+ * {@code [r, out]} with the scale in it, for runtimes that take such factors beside the base.
+ * Linear modules that it trains as a whole, such as a new head, go with it.
+ */
+public final class PlainLora {
+  private static final String A = "lora_A.weight";
+
+  private static final String B = "lora_B.weight";
+
+  /** Any rank does where B is zero. */
+  private static final int RANK = 2;
+
+  /**
+   * A module that it changes.
+   *
+   * @param path as Hugging Face writes it
+   * @param whole whether the module is replaced rather than added to
+   * @param tensors their names, as in adapter files without {@code base_model.model.}: A and B, or
+   *     the weight and, where there is one, the bias
+   */
+  public record Module(String path, boolean whole, List<String> tensors) {
+    public Module {
+      tensors = List.copyOf(tensors);
+    }
+  }
+
+  private final PeftModel model;
+  private final Adapter adapter;
+
+  private PlainLora(PeftModel model, Adapter adapter) {
+    this.model = model;
+    this.adapter = adapter;
+  }
+
+  /**
+   * The adapter of that name.
+   *
+   * @throws IllegalArgumentException when it is no plain LoRA, or not one of linear modules
+   */
+  public static PlainLora of(PeftModel model, String name) {
+    PlainLora plain = new PlainLora(model, model.adapter(name));
+    plain.check();
+    return plain;
+  }
+
+  /** What a method computes, where that is a LoRA and nothing else. */
+  private static @Nullable Lora lora(@Nullable Reparam method) {
+    return method instanceof Lora l
+        ? l
+        : method instanceof LoraPlus p ? p.lora() : method instanceof LoraFa f ? f.lora() : null;
+  }
+
+  private void check() {
+    Lora lora = lora(adapter.reparam);
+    if (lora == null) {
+      throw refused(
+          adapter.reparam.name(), "make a LoRA of it by convertToLora(name, rank), or merge it");
+    }
+    if (lora.loraBias()) {
+      throw refused("a LoRA with biases of its own (lora_bias)", "merge it");
+    }
+    for (Attachment a : adapter.attachments.values()) {
+      Site site = a.site();
+      if (a.bias() != null || a.reparam() == null) {
+        throw refused("it trains the bias of " + site.path(), "merge it");
+      }
+      boolean whole = isWhole(a);
+      if (!whole && lora(a.reparam()) == null) {
+        throw refused("it trains tokens of " + site.path(), "merge it");
+      }
+      if (site.kind() != Kind.LINEAR) {
+        throw refused(
+            site.path() + " is no linear module but of kind " + site.kind(),
+            "leave it out of targets and modulesToSave, or merge it");
+      }
+      if (whole && (site.tiedTo() != null || isTied(site))) {
+        throw refused(site.path() + " is tied to another module", "merge it");
+      }
+      if (a.base() != site.frozen() && !lora.init().fromData()) {
+        throw refused(
+            "it works on a base of its own (init " + lora.init() + ")",
+            "make a LoRA of twice its rank of it by convertToLora(name, rank), or merge it");
+      }
+    }
+  }
+
+  private boolean isTied(Site site) {
+    return model.sites().stream().anyMatch(s -> s.tiedTo() == site.frozen());
+  }
+
+  private static boolean isWhole(Attachment a) {
+    return a.reparam() instanceof Full;
+  }
+
+  private IllegalArgumentException refused(String found, String fix) {
+    return new IllegalArgumentException(
+        "adapter '"
+            + adapter.name
+            + "' cannot be swapped at run time\nexpected: plain LoRA of linear modules\nfound: "
+            + found
+            + "\nfix: "
+            + fix);
+  }
+
+  /** The modules that it changes, in the order of the model. */
+  public List<Module> modules() {
+    List<Module> out = new ArrayList<>();
+    for (Attachment a : adapter.attachments.values()) {
+      List<String> names =
+          isWhole(a)
+              ? a.tensors().keySet().stream().map(a::name).toList()
+              : List.of(a.name(A), a.name(B));
+      out.add(new Module(a.site().path(), isWhole(a), names));
+    }
+    return out;
+  }
+
+  /**
+   * Its tensors, named as in {@link #modules}: A {@code [in, r]}, B times the scale {@code [r,
+   * out]}; of whole modules the weight {@code [in, out]} and the bias. A LoRA whose B is zero adds
+   * nothing and is left out, as is one of a module that training never reached.
+   *
+   * @param owner of the new arrays
+   * @throws IllegalArgumentException when nothing is left
+   */
+  public Map<String, NDArray> tensors(NDManager owner) {
+    return Torch.inference(
+        () -> {
+          Map<String, NDArray> out = new LinkedHashMap<>();
+          try (Scope scope = Scope.open();
+              NDManager temporary = Torch.newManager()) {
+            List<At> views = model.views(adapter, temporary);
+            Reparam finished = adapter.reparam.finished(views);
+            Map<Site, At> bySite = new HashMap<>();
+            views.forEach(v -> bySite.put(v.site(), v));
+            for (Attachment a : adapter.attachments.values()) {
+              if (isWhole(a)) {
+                a.tensors().forEach((n, t) -> put(out, owner, a.name(n), t.parameter().getArray()));
+              } else {
+                put(out, owner, a, finished.at(a.site()), bySite.get(a.site()));
+              }
+            }
+          }
+          if (out.isEmpty()) {
+            throw new IllegalArgumentException(
+                "adapter '"
+                    + adapter.name
+                    + "' does nothing: B is zero at every module\nfix: train it first");
+          }
+          return out;
+        });
+  }
+
+  private static void put(
+      Map<String, NDArray> out, NDManager owner, Attachment a, Reparam method, @Nullable At at) {
+    At view = Objects.requireNonNull(at);
+    double scale = Objects.requireNonNull(lora(method)).scale();
+    NDArray b = Scalars.mul(method.stored(view, B), scale);
+    if (b.abs().max().getFloat() > 0) {
+      put(out, owner, a.name(A), method.stored(view, A));
+      put(out, owner, a.name(B), b);
+    }
+  }
+
+  /** A matrix as a linear map is computed with, {@code x W}. */
+  private static void put(Map<String, NDArray> out, NDManager owner, String name, NDArray array) {
+    NDArray turned = array.getShape().dimension() == 2 ? array.transpose() : array;
+    out.put(name, Scope.giveTo(owner, Buffers.copyOf(owner, turned)));
+  }
+
+  /**
+   * The model's base with a LoRA of scale 1 that adds nothing at each of these modules: what has
+   * places for others. Its parameters are named as in {@link #modules}, after a colon.
+   */
+  public static PeftModel places(PeftModel model, Collection<Module> modules) {
+    PeftModel places = new PeftModel(model.base(), List.of(), List.of());
+    Set<String> targets = new LinkedHashSet<>();
+    modules.stream()
+        .filter(m -> !m.whole())
+        .forEach(m -> targets.add("regex:" + Pattern.quote(m.path())));
+    Lora lora = new Lora(RANK, RANK, 0, false, false, LoraInit.KAIMING, Map.of(), Map.of());
+    return places.add(
+        PeftModel.DEFAULT, lora, Placement.DEFAULT.withTargets(List.copyOf(targets)), 0);
+  }
+}

@@ -1,0 +1,75 @@
+package org.peft4j.export;
+
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.peft4j.adapter.PeftModel;
+import org.peft4j.adapter.PlainLora;
+import org.peft4j.onnx.OnnxGraph;
+import org.peft4j.spi.Paths;
+
+/**
+ * A model with places for LoRA, to be traced: {@link #block} is what to trace, {@link #name} names
+ * its stored tensors, {@link #withPlaces} makes those of the adapter optional inputs. What is
+ * traced has scale 1, so that no scale is in the graph; adapter files have it in B.
+ */
+public final class AdapterGraph {
+  private final PeftModel block;
+  private final List<PlainLora.Module> modules;
+  private final int base;
+  private final IdentityHashMap<Parameter, String> names = new IdentityHashMap<>();
+
+  private AdapterGraph(PeftModel block, List<PlainLora.Module> modules, int base) {
+    this.block = block;
+    this.modules = modules;
+    this.base = base;
+    Paths.parameters(block.base()).forEach((name, p) -> names.put(p, name));
+    block.trainable().forEach((name, p) -> names.put(p, name.substring(name.indexOf(':') + 1)));
+  }
+
+  /**
+   * Places for every module that these adapters change.
+   *
+   * @throws IllegalArgumentException when one of them is no plain LoRA
+   */
+  public static AdapterGraph of(PeftModel model, List<String> adapters) {
+    if (adapters.isEmpty()) {
+      throw new IllegalArgumentException(
+          "no adapter says where there are to be places\nfix: add one first");
+    }
+    Map<String, PlainLora.Module> modules = new LinkedHashMap<>();
+    for (String name : adapters) {
+      for (PlainLora.Module m : PlainLora.of(model, name).modules()) {
+        PlainLora.Module other = modules.putIfAbsent(m.path(), m);
+        if (other != null && other.whole() != m.whole()) {
+          throw new IllegalArgumentException(
+              m.path()
+                  + " is trained whole by one adapter and by LoRA in another\nfound: "
+                  + adapters
+                  + "\nfix: export places for one of them");
+        }
+      }
+    }
+    List<PlainLora.Module> all = List.copyOf(modules.values());
+    return new AdapterGraph(
+        PlainLora.places(model, all), all, BaseNumber.of(model.blueprint().sites()));
+  }
+
+  /** The base with a LoRA that adds nothing; it computes what the graph does without an adapter. */
+  public Block block() {
+    return block;
+  }
+
+  /** What a parameter is called in the graph. */
+  public String name(Parameter parameter) {
+    return names.getOrDefault(parameter, parameter.getName());
+  }
+
+  /** The traced graph with optional inputs, of rank 0 where no adapter gives them. */
+  public OnnxGraph withPlaces(OnnxGraph traced) {
+    return new OptionalInputs(traced).of(modules, base);
+  }
+}
