@@ -67,7 +67,7 @@ class WeightOnlyTest {
             block);
     NDArray out = manager.create(new Shape(n, k));
     for (int row = 0; row < n; row++) {
-      Buffers.view(out).position((int) (4 * row * k)).asFloatBuffer().put(w[row]);
+      Buffers.view(out).position((int) (4L * row * k)).asFloatBuffer().put(w[row]);
     }
     return out;
   }
