@@ -49,8 +49,8 @@ public final class Onnx {
   }
 
   /**
-   * What writes the base of a model as one graph with places for adapters, which are chosen for each
-   * run:
+   * What writes the base of a model as one graph with places for adapters, which are chosen for
+   * each run:
    *
    * <pre>{@code
    * Onnx.withAdapters(tuned).write(Path.of("base.onnx"));
@@ -71,8 +71,8 @@ public final class Onnx {
   }
 
   /**
-   * Writes an adapter for {@link #withAdapters graphs with places}, as an {@code .onnx_adapter} file
-   * with the scale in B. The file appears whole or not at all.
+   * Writes an adapter for {@link #withAdapters graphs with places}, as an {@code .onnx_adapter}
+   * file with the scale in B. The file appears whole or not at all.
    *
    * @throws IllegalArgumentException when it is no plain LoRA of linear modules
    */

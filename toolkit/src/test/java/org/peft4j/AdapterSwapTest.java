@@ -99,7 +99,7 @@ class AdapterSwapTest {
 
   private Path graph(Tuned tuned) {
     Path file = dir.resolve("graph.onnx");
-    Onnx.withAdapters(tuned).write(file).validate();
+    Onnx.withAdapters(tuned).cache(false).write(file).validate();
     return file;
   }
 
@@ -125,7 +125,7 @@ class AdapterSwapTest {
   void adapters_of_any_rank_and_scale_are_swapped_on_one_session(String base) {
     try (Pretrained model = load(base);
         Tuned everywhere = Peft.lora(model).targets("all-linear").apply();
-        OnnxSession plain = Onnx.export(model, dir.resolve("plain.onnx")).session();
+        OnnxSession plain = Onnx.of(model).cache(false).write(dir.resolve("plain.onnx")).session();
         OnnxSession session = OnnxSession.load(graph(everywhere), 1)) {
       List<Tuned> all =
           List.of(
@@ -268,7 +268,7 @@ class AdapterSwapTest {
         Tuned tuned = noisy(Peft.lora(model).rank(2).targets("q").apply());
         Tuned more = noisy(Peft.lora(model).rank(2).targets("q", "v").apply());
         Tuned other = noisy(Peft.lora(llama).rank(2).targets("q").apply());
-        OnnxSession plain = Onnx.export(model, dir.resolve("plain.onnx")).session();
+        OnnxSession plain = Onnx.of(model).cache(false).write(dir.resolve("plain.onnx")).session();
         OnnxSession session = OnnxSession.load(graph(tuned), 1)) {
       assertThatIllegalArgumentException()
           .isThrownBy(() -> plain.adapter("a", adapter(tuned, "a")))
@@ -296,7 +296,8 @@ class AdapterSwapTest {
               Initializer.of(second + ".lora_B.weight", manager.ones(new Shape(width, 2)))));
       assertThatIllegalArgumentException()
           .isThrownBy(() -> session.adapter("a", crooked))
-          .withMessageContaining("\"" + module + ".lora_r\" is 2 in \"" + module + ".lora_A.weight\" but 3")
+          .withMessageContaining(
+              "\"" + module + ".lora_r\" is 2 in \"" + module + ".lora_A.weight\" but 3")
           .withMessageContaining("missing: " + second + ".lora_A.weight")
           .withMessageContaining("\"" + second + ".lora_B.weight\" is float32");
       OnnxAdapter.write(
@@ -304,8 +305,7 @@ class AdapterSwapTest {
           0,
           List.of(
               Initializer.of(
-                  module + ".lora_A.weight",
-                  manager.ones(new Shape(width, 2), DataType.FLOAT16)),
+                  module + ".lora_A.weight", manager.ones(new Shape(width, 2), DataType.FLOAT16)),
               Initializer.of(module + ".lora_B.weight", manager.ones(new Shape(2, width)))));
       assertThatIllegalArgumentException()
           .isThrownBy(() -> session.adapter("a", crooked))

@@ -49,8 +49,7 @@ public final class Exporter {
   private record Options(
       Profile profile, boolean cache, List<GraphPass> passes, Map<String, String> metadata) {}
 
-  private Exporter(
-      Block block, Pretrained model, @Nullable AdapterGraph places, Options options) {
+  private Exporter(Block block, Pretrained model, @Nullable AdapterGraph places, Options options) {
     this.block = block;
     this.model = model;
     this.places = places;

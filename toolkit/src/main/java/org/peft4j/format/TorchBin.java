@@ -86,8 +86,13 @@ public final class TorchBin implements TensorSource {
   }
 
   private void readNames() throws IOException {
-    List<? extends ZipEntry> pickles =
-        zip.stream().filter(e -> e.getName().matches("[^/]+" + PICKLE)).toList();
+    List<? extends ZipEntry> pickles;
+    try {
+      pickles = zip.stream().filter(e -> e.getName().matches("[^/]+" + PICKLE)).toList();
+    } catch (IllegalArgumentException e) { // as the JDK reads the names of members
+      throw Malformed.of(
+          file, "damaged", "members named in UTF-8", e.getMessage() + "", "copy the file again");
+    }
     if (pickles.size() != 1) {
       throw Malformed.of(
           file, "no PyTorch checkpoint", "one member NAME/data.pkl", pickles.size() + "", null);
