@@ -187,11 +187,11 @@ public final class Exporter {
 
   private Part part() {
     Anatomy sizes = anatomy();
-    boolean cached =
-        options.cache && model.task() == Task.CAUSAL_LM && sizes != null && virtualTokens() == 0;
-    return cached
-        ? new CausalPart(block, sizes, config().size("vocab_size"), options.profile)
-        : new WholePart(block, model, config());
+    boolean cached = options.cache && model.task() == Task.CAUSAL_LM && virtualTokens() == 0;
+    if (sizes == null || !cached) {
+      return new WholePart(block, model, config());
+    }
+    return new CausalPart(block, sizes, config().size("vocab_size"), options.profile);
   }
 
   /** Virtual tokens stand at a text's start, which a graph with a cache cannot tell from later. */

@@ -51,7 +51,8 @@ final class OwnPast {
     for (Input input : inputs) {
       NDArray x =
           input.name().equals("attention_mask")
-              ? manager.ones(new Shape(sizes.get(CacheNames.BATCH), past), DataType.INT64)
+              ? manager.ones(
+                  new Shape(sizes.getOrDefault(CacheNames.BATCH, 1L), past), DataType.INT64)
               : input.values(manager, before);
       in.add(x);
     }
