@@ -342,14 +342,28 @@ class OursTest {
     try (Pretrained base = Models.load(golden("hf/base/" + c.base));
         Tuned tuned = make(name, c, base)) {
       write(tuned, dir.resolve(name));
-      for (String file : List.of("adapter_config.json", "adapter_model.safetensors")) {
-        assertThat(dir.resolve(name).resolve(file))
-            .as(file)
-            .hasSameBinaryContentAs(committed.resolve(file));
+      assertThat(dir.resolve(name).resolve("adapter_config.json"))
+          .hasSameBinaryContentAs(committed.resolve("adapter_config.json"));
+      Path tensors = dir.resolve(name).resolve("adapter_model.safetensors");
+      if (name.endsWith("_projected")) { // computed as it is saved: processors differ in a bit
+        assertNear(tensors, committed.resolve("adapter_model.safetensors"));
+      } else {
+        assertThat(tensors).hasSameBinaryContentAs(committed.resolve("adapter_model.safetensors"));
       }
       compare(tuned, base, c.base, committed);
       try (Tuned read = Peft.load(base, committed)) {
         compare(read, base, c.base, committed);
+      }
+    }
+  }
+
+  private static void assertNear(Path file, Path expected) throws IOException {
+    try (NDManager m = Torch.newManager();
+        TensorSource a = Safetensors.open(file);
+        TensorSource b = Safetensors.open(expected)) {
+      assertThat(a.names()).isEqualTo(b.names());
+      for (String n : b.names()) {
+        assertThat(a.load(n, m).sub(b.load(n, m)).abs().max().getFloat()).as(n).isLessThan(1e-6f);
       }
     }
   }
