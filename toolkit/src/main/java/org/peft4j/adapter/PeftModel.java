@@ -319,6 +319,14 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     return out;
   }
 
+  /** Number of virtual tokens that the active adapters put in front of a text. */
+  public final int virtualTokens() {
+    return active.hooks().stream()
+        .map(a -> java.util.Objects.requireNonNull(a.hook()))
+        .mapToInt(h -> h.promptTokens() + h.prefixTokens())
+        .sum();
+  }
+
   /** What a training loop asks of the active adapters' methods. */
   public final Learning learning() {
     return new Learning(this);
@@ -385,14 +393,6 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
 
   private IdentityHashMap<Frozen, Frozen> weights(NDManager owner) {
     return new Merger(active, sites()).weights(arena.manager(), owner);
-  }
-
-  /** Number of virtual tokens that the active adapters put in front of a text. */
-  public final int virtualTokens() {
-    return active.hooks().stream()
-        .map(a -> java.util.Objects.requireNonNull(a.hook()))
-        .mapToInt(h -> h.promptTokens() + h.prefixTokens())
-        .sum();
   }
 
   /** Whether the active adapters are in weights alone, so that merging leaves nothing out. */

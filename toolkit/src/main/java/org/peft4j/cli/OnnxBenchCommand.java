@@ -18,11 +18,11 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.Models;
 import org.peft4j.Onnx;
-import org.peft4j.export.Exporter;
 import org.peft4j.export.GraphPass;
 import org.peft4j.export.OnnxModel;
 import org.peft4j.export.Profile;
 import org.peft4j.export.WeightOnly;
+import org.peft4j.format.AtomicFiles;
 import org.peft4j.generate.Decoder;
 import org.peft4j.model.Pretrained;
 import org.peft4j.onnx.GraphValue;
@@ -82,9 +82,7 @@ final class OnnxBenchCommand implements Callable<Integer> {
         decoder(folder, model);
       }
     } finally {
-      for (Path p : filesFirst(folder)) {
-        Files.deleteIfExists(p);
-      }
+      AtomicFiles.deleteTree(folder);
     }
     System.out.printf(Locale.ROOT, "medians of %d alternating runs, %d threads%n", runs, threads);
     System.out.println(
@@ -94,12 +92,6 @@ final class OnnxBenchCommand implements Callable<Integer> {
             null,
             lines.toArray(String[][]::new)));
     return 0;
-  }
-
-  private static List<Path> filesFirst(Path folder) throws IOException {
-    try (var all = Files.walk(folder)) {
-      return all.sorted(java.util.Comparator.reverseOrder()).toList();
-    }
   }
 
   // ---- MiniLM
@@ -156,11 +148,12 @@ final class OnnxBenchCommand implements Callable<Integer> {
     try (Pretrained language = Models.load(name)) {
       for (Profile profile : Profile.values()) {
         Path file = folder.resolve(profile + ".onnx");
-        exporter(language, profile).write(file);
+        Onnx.of(language).profile(profile).write(file);
         files.put("peft4j, " + profile, file);
       }
       Path small = folder.resolve("int4.onnx");
-      exporter(language, Profile.ORT)
+      Onnx.of(language)
+          .profile(Profile.ORT)
           .types(WeightOnly.mixed().toArray(GraphPass[]::new))
           .write(small);
       files.put("peft4j, ort, int4", small);
@@ -187,10 +180,6 @@ final class OnnxBenchCommand implements Callable<Integer> {
       decoders.values().forEach(Decoder::close);
       models.values().forEach(OnnxModel::close);
     }
-  }
-
-  private static Exporter exporter(Pretrained language, Profile profile) {
-    return Onnx.of(language).profile(profile);
   }
 
   // ---- time
@@ -222,15 +211,9 @@ final class OnnxBenchCommand implements Callable<Integer> {
               new String[] {
                 what,
                 name,
-                String.format(Locale.ROOT, "%.2f ms", median(ms)),
-                ms == first ? "" : String.format(Locale.ROOT, "%.2f", median(ratios))
+                String.format(Locale.ROOT, "%.2f ms", Median.of(ms)),
+                ms == first ? "" : String.format(Locale.ROOT, "%.2f", Median.of(ratios))
               });
         });
-  }
-
-  private static double median(double[] x) {
-    double[] sorted = x.clone();
-    Arrays.sort(sorted);
-    return sorted[sorted.length / 2];
   }
 }

@@ -12,7 +12,6 @@ import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.ParameterStore;
-import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import org.peft4j.Peft;
@@ -89,7 +88,7 @@ final class ProjectionCost implements AutoCloseable {
           ratio[i] = b / a;
         }
       }
-      return new Result(median(alone), median(with), median(ratio));
+      return new Result(Median.of(alone), Median.of(with), Median.of(ratio));
     }
   }
 
@@ -112,12 +111,6 @@ final class ProjectionCost implements AutoCloseable {
     if (a instanceof PtNDArray p && p.hasGradient()) {
       JniUtils.zeroGrad(p);
     }
-  }
-
-  private static double median(double[] x) {
-    double[] sorted = x.clone();
-    Arrays.sort(sorted);
-    return sorted[sorted.length / 2];
   }
 
   @Override

@@ -1,15 +1,11 @@
 package org.peft4j.export;
 
 import ai.djl.nn.Block;
-import ai.djl.nn.Parameter;
 import java.nio.file.Path;
-import java.util.IdentityHashMap;
-import java.util.List;
 import java.util.Map;
 import org.peft4j.onnx.GraphExport;
 import org.peft4j.onnx.Input;
 import org.peft4j.onnx.OnnxGraph;
-import org.peft4j.spi.Paths;
 
 /** Any DJL block as ONNX. */
 public final class BlockExport {
@@ -22,16 +18,17 @@ public final class BlockExport {
    * @param inputs in the order of the block's
    */
   public static Exported write(Block block, Path file, Input... inputs) {
-    IdentityHashMap<Parameter, String> names = new IdentityHashMap<>();
-    Paths.parameters(block).forEach((path, p) -> names.put(p, path));
+    GraphFile.requireFolder(file);
     GraphExport export =
         GraphExport.of(block)
             .inputs(inputs)
             .outputs("output")
-            .names(p -> names.getOrDefault(p, p.getName()))
+            .names(TensorNames.of(block))
             .metadata(Map.of("producer", "peft4j"));
-    try (OnnxGraph graph = export.trace()) {
-      return new Exported(List.of(GraphFile.write(graph, file, export::compare)));
+    try (OnnxGraph graph = export.trace();
+        GraphFile.Drafts drafts = new GraphFile.Drafts()) {
+      drafts.add(graph, file, export::compare, QuantisationLoss.NONE);
+      return drafts.install();
     }
   }
 }

@@ -41,10 +41,6 @@ public final class Exported {
       histogram = Map.copyOf(histogram);
     }
 
-    Graph losing(QuantisationLoss other) {
-      return new Graph(file, files, nodes, opset, irVersion, histogram, checked, other);
-    }
-
     @Override
     public String toString() {
       return file + ": " + nodes + " nodes, opset " + opset + ", IR " + irVersion;

@@ -7,7 +7,6 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,7 +23,6 @@ import org.peft4j.onnx.GraphExport;
 import org.peft4j.onnx.Input;
 import org.peft4j.onnx.OnnxGraph;
 import org.peft4j.spi.Anatomy;
-import org.peft4j.spi.Paths;
 
 /**
  * Writes a model as ONNX, as Optimum names inputs, outputs and files. A causal language model takes
@@ -127,7 +125,7 @@ public final class Exporter {
    *     not known
    */
   public Exported write(Path file) {
-    return new Exported(List.of(write(part(), file)));
+    return write(Map.of(part(), file));
   }
 
   /**
@@ -144,9 +142,9 @@ public final class Exporter {
     } catch (IOException e) {
       throw new UncheckedIOException(folder + ": cannot be made: " + e.getMessage(), e);
     }
-    Exported exported =
-        new Exported(
-            parts().stream().map(p -> write(p, folder.resolve(p.file() + ".onnx"))).toList());
+    Map<Part, Path> files = new LinkedHashMap<>();
+    parts().forEach(p -> files.put(p, folder.resolve(p.file() + ".onnx")));
+    Exported exported = write(files);
     model.saveFacts(folder);
     return exported;
   }
@@ -213,7 +211,16 @@ public final class Exporter {
     return config;
   }
 
-  private Exported.Graph write(Part part, Path file) {
+  /** Writes graphs that get their names together, once all are there. */
+  private Exported write(Map<Part, Path> files) {
+    files.values().forEach(GraphFile::requireFolder);
+    try (GraphFile.Drafts drafts = new GraphFile.Drafts()) {
+      files.forEach((part, file) -> draft(drafts, part, file));
+      return drafts.install();
+    }
+  }
+
+  private void draft(GraphFile.Drafts drafts, Part part, Path file) {
     Map<String, String> entries = new LinkedHashMap<>();
     entries.put("producer", "peft4j");
     entries.put("model", model.name());
@@ -239,18 +246,12 @@ public final class Exporter {
         tolerance = Math.max(tolerance, pass.tolerance());
       }
       double allowed = tolerance;
-      Exported.Graph written = GraphFile.write(told, file, session -> part.check(session, allowed));
-      return written.losing(new QuantisationLoss(losses));
+      drafts.add(told, file, session -> part.check(session, allowed), new QuantisationLoss(losses));
     }
   }
 
   private Function<Parameter, String> names() {
-    if (places != null) {
-      return places::name;
-    }
-    IdentityHashMap<Parameter, String> names = new IdentityHashMap<>();
-    Paths.parameters(block).forEach((path, p) -> names.put(p, path));
-    return p -> names.getOrDefault(p, p.getName());
+    return places != null ? places::name : TensorNames.of(block);
   }
 
   private static boolean sharesBuffers(OnnxGraph graph) {

@@ -7,94 +7,151 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
-import java.util.stream.Stream;
+import org.peft4j.format.AtomicFiles;
 import org.peft4j.onnx.Comparison;
 import org.peft4j.onnx.ExportException;
 import org.peft4j.onnx.OnnxGraph;
 import org.peft4j.onnx.OnnxSession;
 
 /**
- * A graph in a file. It is written into a folder beside its place, run there against what it was
- * made of, and takes its name only if it computes the same.
+ * A graph that is written into a folder beside its place and has been run there against what it was
+ * made of. It takes its name when it is installed; closing it deletes what is left.
  */
-final class GraphFile {
+final class GraphFile implements AutoCloseable {
   /** Key of the file's metadata that has the table of differences. */
   static final String CHECKED = "peft4j.checked";
 
-  private GraphFile() {}
+  private final Path file;
+  private final Path folder;
+  private final Path draft;
+  private List<Path> written = List.of();
+
+  private GraphFile(Path file) throws IOException {
+    this.file = file;
+    this.folder = requireFolder(file);
+    this.draft = Files.createTempDirectory(folder, "." + file.getFileName() + ".");
+  }
 
   /**
-   * Writes a graph.
+   * The folder that a file is to be written into.
    *
-   * @param check runs the file against what it was made of
-   * @return what became of it
-   * @throws ExportException with the table of differences, if one is too large; nothing is written
+   * @throws IllegalArgumentException if it is not there
    */
-  static Exported.Graph write(OnnxGraph graph, Path file, Function<OnnxSession, Comparison> check) {
+  static Path requireFolder(Path file) {
     Path folder = file.toAbsolutePath().getParent();
-    try {
-      if (folder == null || !Files.isDirectory(folder)) {
-        throw new IllegalArgumentException(
-            "cannot write " + file + "\nexpected: an existing folder\nfound: no folder " + folder);
-      }
-      Path draft = Files.createTempDirectory(folder, "." + file.getFileName() + ".");
+    if (folder == null || !Files.isDirectory(folder)) {
+      throw new IllegalArgumentException(
+          "cannot write " + file + "\nexpected: an existing folder\nfound: no folder " + folder);
+    }
+    return folder;
+  }
+
+  /** Several graphs that take their names together, or none does. */
+  record Drafts(List<GraphFile> files, List<Exported.Graph> graphs) implements AutoCloseable {
+    Drafts() {
+      this(new ArrayList<>(), new ArrayList<>());
+    }
+
+    /**
+     * Writes one more graph and runs it.
+     *
+     * @param check runs the file against what it was made of
+     * @param loss what weights lost that are stored in fewer bits
+     * @throws ExportException with the table of differences, if one is too large
+     */
+    void add(
+        OnnxGraph graph,
+        Path file,
+        Function<OnnxSession, Comparison> check,
+        QuantisationLoss loss) {
       try {
-        List<Path> files = graph.write(draft.resolve(file.getFileName()));
-        Comparison comparison = checked(files.get(0), check);
-        OnnxGraph.addMetadata(files.get(0), Map.of(CHECKED, comparison.toString()));
-        return new Exported.Graph(
-            file,
-            moved(files, folder),
-            graph.nodes().size(),
-            graph.opset(),
-            graph.irVersion(),
-            graph.histogram(),
-            comparison,
-            new QuantisationLoss(List.of()));
-      } finally {
-        delete(draft);
+        GraphFile one = new GraphFile(file);
+        files.add(one);
+        Comparison comparison = one.write(graph, check);
+        graphs.add(
+            new Exported.Graph(
+                file,
+                one.places(),
+                graph.nodes().size(),
+                graph.opset(),
+                graph.irVersion(),
+                graph.histogram(),
+                comparison,
+                loss));
+      } catch (IOException e) {
+        throw failed(file, e);
       }
-    } catch (IOException e) {
-      throw new UncheckedIOException(file + ": cannot be written: " + e.getMessage(), e);
+    }
+
+    /** Gives all their names. */
+    Exported install() {
+      for (GraphFile one : files) {
+        try {
+          one.move();
+        } catch (IOException e) {
+          throw failed(one.file, e);
+        }
+      }
+      return new Exported(graphs);
+    }
+
+    @Override
+    public void close() {
+      for (GraphFile one : files) {
+        one.close();
+      }
     }
   }
 
-  private static Comparison checked(Path draft, Function<OnnxSession, Comparison> check) {
-    try (OnnxSession session = OnnxSession.load(draft)) {
-      Comparison comparison = check.apply(session);
-      if (!comparison.passed()) {
-        throw new ExportException(
-            "the graph does not compute what the model does, and was not written\n" + comparison);
-      }
-      return comparison;
+  private static UncheckedIOException failed(Path file, IOException e) {
+    return new UncheckedIOException(file + ": cannot be written: " + e.getMessage(), e);
+  }
+
+  private Comparison write(OnnxGraph graph, Function<OnnxSession, Comparison> check)
+      throws IOException {
+    written = graph.write(draft.resolve(file.getFileName()));
+    Comparison comparison;
+    try (OnnxSession session = OnnxSession.load(written.get(0))) {
+      comparison = check.apply(session);
     }
+    if (!comparison.passed()) {
+      boolean finite = Double.isFinite(comparison.largestDifference());
+      throw new ExportException(
+          "the graph does not compute what the model does, and was not written\n"
+              + comparison
+              + (finite
+                  ? ""
+                  : "\nfix: of values that leave the range of float16, keep the nodes in float32 by "
+                      + "Half.keeping, or store weights as integers"));
+    }
+    OnnxGraph.addMetadata(written.get(0), Map.of(CHECKED, comparison.toString()));
+    return comparison;
+  }
+
+  private List<Path> places() {
+    return written.stream().map(f -> folder.resolve(f.getFileName())).toList();
   }
 
   /** Data first, so that a graph that is there can be read. */
-  private static List<Path> moved(List<Path> files, Path folder) throws IOException {
-    List<Path> places = new ArrayList<>();
-    for (Path f : files) {
-      places.add(folder.resolve(f.getFileName()));
-    }
-    for (int i = files.size() - 1; i >= 0; i--) {
+  private void move() throws IOException {
+    for (int i = written.size() - 1; i >= 0; i--) {
       try {
-        Files.move(files.get(i), places.get(i), StandardCopyOption.ATOMIC_MOVE);
+        Files.move(written.get(i), places().get(i), StandardCopyOption.ATOMIC_MOVE);
       } catch (AtomicMoveNotSupportedException e) {
-        Files.move(files.get(i), places.get(i), StandardCopyOption.REPLACE_EXISTING);
+        Files.move(written.get(i), places().get(i), StandardCopyOption.REPLACE_EXISTING);
       }
     }
-    return places;
   }
 
-  private static void delete(Path folder) throws IOException {
-    try (Stream<Path> all = Files.walk(folder)) {
-      for (Path p : all.sorted(Comparator.reverseOrder()).toList()) {
-        Files.deleteIfExists(p);
-      }
+  @Override
+  public void close() {
+    try {
+      AtomicFiles.deleteTree(draft);
+    } catch (IOException e) {
+      throw failed(draft, e);
     }
   }
 }

@@ -24,7 +24,8 @@ import org.peft4j.onnx.OnnxNode;
  * cannot hold, such as a mask's, is clamped to the finite range where it is cast. Reads the weights
  * once to see which fit; those that do not stay float32.
  *
- * <p>A product may still leave the range of float16 ({@code 65504}): {@link FiniteCheck} tells.
+ * <p>A product may still leave the range of float16 ({@code 65504}): an {@link Exporter} notices
+ * and writes nothing.
  *
  * @param kept nodes that stay float32 beside those
  */

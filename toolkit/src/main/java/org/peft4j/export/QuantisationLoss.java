@@ -9,6 +9,9 @@ import org.peft4j.onnx.Initializer;
 
 /** How far stored weights are from those they were made of, tensor by tensor. */
 public record QuantisationLoss(List<Tensor> tensors) {
+  /** Nothing is stored in another form. */
+  static final QuantisationLoss NONE = new QuantisationLoss(List.of());
+
   /** Rows of the table in {@link #toString}. */
   private static final int SHOWN = 8;
 

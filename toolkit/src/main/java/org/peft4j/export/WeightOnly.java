@@ -63,10 +63,13 @@ public record WeightOnly(
 
   /**
    * What language models bear: 4 bits in blocks of 32 with zero points, and 8 bits for the matrix
-   * that scores tokens, whose errors go straight into the answer.
+   * that scores tokens, whose errors go straight into the answer; token embeddings tied to it share
+   * its bytes.
    */
   public static List<GraphPass> mixed() {
-    return List.of(int8().blockSize(32).only(WeightOnly::scoresTokens), int4().withZeroPoints());
+    return List.of(
+        int8().blockSize(32).withEmbeddings().only(WeightOnly::scoresTokens),
+        int4().withZeroPoints());
   }
 
   private static boolean scoresTokens(String weight) {

@@ -127,7 +127,7 @@ public final class AtomicFiles {
   }
 
   /** Deletes a file or a directory with all it holds; links are not followed. */
-  static void deleteTree(Path root) throws IOException {
+  public static void deleteTree(Path root) throws IOException {
     if (!Files.exists(root, LinkOption.NOFOLLOW_LINKS)) {
       return;
     }

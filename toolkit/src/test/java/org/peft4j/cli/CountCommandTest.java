@@ -12,22 +12,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.peft4j.Models;
-import org.peft4j.format.Json;
 
 /** {@code peft count} gives the figures of the papers, from the sizes of the models alone. */
 @Tag("fast")
 class CountCommandTest {
-  @SuppressWarnings("unchecked")
   private static Map<String, ?> count(String... args) {
-    PrintStream out = System.out;
-    ByteArrayOutputStream printed = new ByteArrayOutputStream();
-    try {
-      System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
-      assertThat(Main.run(args)).isZero();
-    } finally {
-      System.setOut(out);
-    }
-    return (Map<String, ?>) Json.parse(printed.toString(StandardCharsets.UTF_8).strip(), "output");
+    return Ran.of((Object[]) args).json();
   }
 
   @ParameterizedTest

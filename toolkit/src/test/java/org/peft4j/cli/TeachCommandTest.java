@@ -3,10 +3,7 @@ package org.peft4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -44,26 +41,14 @@ class TeachCommandTest {
   }
 
   private String teach(String... more) {
-    PrintStream out = System.out;
-    PrintStream err = System.err;
-    ByteArrayOutputStream printed = new ByteArrayOutputStream();
-    ByteArrayOutputStream complained = new ByteArrayOutputStream();
-    try {
-      System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
-      System.setErr(new PrintStream(complained, true, StandardCharsets.UTF_8));
-      List<String> args =
-          new java.util.ArrayList<>(
-              List.of("teach", "--model", llama.toString(), "--out", adapter.toString()));
-      args.addAll(List.of(more));
-      int code = Main.run(args.toArray(String[]::new));
-      if (code != 0) {
-        throw new IllegalArgumentException(complained.toString(StandardCharsets.UTF_8));
-      }
-      return printed.toString(StandardCharsets.UTF_8);
-    } finally {
-      System.setOut(out);
-      System.setErr(err);
+    List<Object> args =
+        new java.util.ArrayList<>(List.of("teach", "--model", llama, "--out", adapter));
+    args.addAll(List.of(more));
+    Ran ran = Ran.of(args.toArray());
+    if (ran.code() != 0) {
+      throw new IllegalArgumentException(ran.err());
     }
+    return ran.out();
   }
 
   private Path rows(String name, String completion) throws IOException {

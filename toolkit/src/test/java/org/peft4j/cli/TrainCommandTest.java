@@ -3,10 +3,7 @@ package org.peft4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,7 +20,6 @@ import org.peft4j.Models;
 import org.peft4j.Peft;
 import org.peft4j.Tuned;
 import org.peft4j.data.Conversations;
-import org.peft4j.format.Json;
 import org.peft4j.model.Pretrained;
 import org.peft4j.text.TinyTokenizer;
 import org.peft4j.train.Perplexity;
@@ -34,34 +30,6 @@ class TrainCommandTest {
   @TempDir Path dir;
 
   private Path llama;
-
-  private record Outcome(int code, String out, String err) {
-    @SuppressWarnings("unchecked")
-    Map<String, Object> json() {
-      assertThat(code).as(err).isZero();
-      List<String> lines = out.lines().toList();
-      return (Map<String, Object>) Json.parse(lines.get(lines.size() - 1), "output");
-    }
-  }
-
-  private static Outcome run(String... args) {
-    PrintStream out = System.out;
-    PrintStream err = System.err;
-    ByteArrayOutputStream printed = new ByteArrayOutputStream();
-    ByteArrayOutputStream complained = new ByteArrayOutputStream();
-    try {
-      System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
-      System.setErr(new PrintStream(complained, true, StandardCharsets.UTF_8));
-      int code = Main.run(args);
-      return new Outcome(
-          code,
-          printed.toString(StandardCharsets.UTF_8),
-          complained.toString(StandardCharsets.UTF_8));
-    } finally {
-      System.setOut(out);
-      System.setErr(err);
-    }
-  }
 
   private Path model(String name, String tokenizer) throws IOException {
     Path to = Files.createDirectories(dir.resolve(name));
@@ -130,7 +98,7 @@ class TrainCommandTest {
             "  schedule: constant",
             "  warmup: 0",
             "  max_length: 16");
-    Map<String, Object> out = run("train", "--config", config.toString(), "--json").json();
+    Map<String, Object> out = Ran.of("train", "--config", config.toString(), "--json").json();
     assertThat(out)
         .containsEntry("method", "lora")
         .containsEntry("rows", 24L)
@@ -155,7 +123,7 @@ class TrainCommandTest {
             .replaceFirst(
                 "(?s)method:.*training:", "adapter: " + dir.resolve("adapter") + "\ntraining:");
     Files.writeString(config, again);
-    Outcome more = run("train", "--config", config.toString());
+    Ran more = Ran.of("train", "--config", config.toString());
     assertThat(more.code()).as(more.err()).isZero();
     assertThat(more.out()).contains("lora", "test: perplexity", "-> " + dir.resolve("adapter"));
   }
@@ -183,7 +151,7 @@ class TrainCommandTest {
             "method: {name: vera, rank: 16, targets: all-linear}",
             "data: {train: " + train + ", split: 3, text: sentence, label: kind, train_rows: 20}",
             "training: {epochs: 1, batch_size: 5, learning_rate: 1e-2, keep_best: true}");
-    Map<String, Object> out = run("train", "--config", config.toString(), "--json").json();
+    Map<String, Object> out = Ran.of("train", "--config", config.toString(), "--json").json();
     assertThat(out).containsEntry("method", "vera").containsEntry("rows", 20L);
     assertThat(out.get("test")).asString().contains("accuracy", "f1", "loss");
     assertThat(out.get("validation")).asString().contains("accuracy");
@@ -208,7 +176,7 @@ class TrainCommandTest {
     "'a: [', not YAML, run.yaml"
   })
   void what_is_wrong_is_refused_by_name(String lines, String what, String how) throws IOException {
-    Outcome outcome = run("train", "--config", config(lines.split("\n")).toString());
+    Ran outcome = Ran.of("train", "--config", config(lines.split("\n")).toString());
     assertThat(outcome.code()).isEqualTo(1);
     assertThat(outcome.err()).contains(what).contains(how);
     assertThat(dir.resolve("adapter")).doesNotExist();
@@ -217,18 +185,18 @@ class TrainCommandTest {
   @Test
   void what_is_missing_is_named() throws IOException {
     Path empty = file("run.yaml", "model: " + llama);
-    assertThat(run("train", "--config", empty.toString()).err())
+    assertThat(Ran.of("train", "--config", empty.toString()).err())
         .contains("run.yaml: output", "found: nothing");
-    assertThat(run("train", "--config", dir.resolve("no.yaml").toString()).err())
+    assertThat(Ran.of("train", "--config", dir.resolve("no.yaml").toString()).err())
         .contains("no.yaml: no such file");
-    assertThat(run("train").code()).isEqualTo(2);
+    assertThat(Ran.of("train").code()).isEqualTo(2);
   }
 
   @Test
   void perplexity_is_printed_as_json() throws IOException {
     Path text = file("text.txt", "ab abc! abab ab?".repeat(9));
     Map<String, Object> out =
-        run(
+        Ran.of(
                 "perplexity",
                 "--model",
                 llama.toString(),
@@ -245,7 +213,7 @@ class TrainCommandTest {
       assertThat((Double) out.get("perplexity")).isCloseTo(p.value(), within(1e-9));
       assertThat(out).containsEntry("scored", p.scored());
     }
-    assertThat(run("perplexity", "--model", llama.toString(), "--text", "no.txt").err())
+    assertThat(Ran.of("perplexity", "--model", llama.toString(), "--text", "no.txt").err())
         .contains("no.txt: no such file");
   }
 }

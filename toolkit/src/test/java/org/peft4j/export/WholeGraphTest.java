@@ -9,6 +9,7 @@ import ai.djl.nn.LambdaBlock;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicNode;
 import org.junit.jupiter.api.DynamicTest;
@@ -23,7 +24,9 @@ import org.peft4j.Tuned;
 import org.peft4j.model.Pretrained;
 import org.peft4j.onnx.Comparison;
 import org.peft4j.onnx.ExportException;
+import org.peft4j.onnx.GraphExport;
 import org.peft4j.onnx.Input;
+import org.peft4j.onnx.OnnxGraph;
 import org.peft4j.onnx.OnnxSession;
 
 /** Models that read whole texts or images, in both profiles, and what becomes of wrong graphs. */
@@ -122,10 +125,46 @@ class WholeGraphTest {
 
   @Test
   void a_missing_folder_is_said_before_anything_is_traced() {
+    LambdaBlock never =
+        new LambdaBlock(
+            in -> {
+              throw new AssertionError("was run");
+            },
+            "never");
+    Path nowhere = dir.resolve("none/m.onnx");
+    assertThatThrownBy(() -> Onnx.export(never, nowhere, Input.floats("x", "rows", 4)))
+        .hasMessageContainingAll("expected: an existing folder", "none");
     try (Pretrained model = Models.load(GOLDEN.resolve("hf/base/bert"))) {
-      assertThatThrownBy(() -> Onnx.export(model, dir.resolve("none/m.onnx")))
+      assertThatThrownBy(() -> Onnx.export(model, nowhere))
           .hasMessageContainingAll("expected: an existing folder", "none");
     }
+  }
+
+  @Test
+  void of_several_graphs_all_appear_or_none() throws Exception {
+    Path folder = Files.createDirectories(dir.resolve("steps"));
+    try (GraphFile.Drafts drafts = new GraphFile.Drafts();
+        Pretrained model = Models.load(GOLDEN.resolve("seq2seq/t5_encoder"));
+        OnnxGraph graph =
+            GraphExport.of(model)
+                .inputs(Input.ids("input_ids", 9, "batch_size", "sequence_length"))
+                .outputs("y")
+                .trace()) {
+      Comparison right = new Comparison(List.of(), 1);
+      drafts.add(graph, folder.resolve("a.onnx"), session -> right, QuantisationLoss.NONE);
+      Comparison.Row off = new Comparison.Row(Map.of(), "y", 9, 1, 1, Double.NaN, "");
+      Comparison wrong = new Comparison(List.of(off), 1e-4);
+      assertThatThrownBy(
+              () ->
+                  drafts.add(
+                      graph, folder.resolve("b.onnx"), session -> wrong, QuantisationLoss.NONE))
+          .isInstanceOf(ExportException.class);
+    }
+    assertThat(folder).isEmptyDirectory();
+  }
+
+  @Test
+  void profiles_are_called_by_name() {
     assertThat(List.of(Profile.values()).toString()).isEqualTo("[standard, ort]");
     assertThatThrownBy(() -> Profile.of("fast")).hasMessageContaining("standard or ort");
   }
