@@ -3,7 +3,9 @@ package org.peft4j;
 import ai.djl.nn.Block;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.peft4j.data.Conversations;
 import org.peft4j.data.Examples;
 import org.peft4j.generate.Generator;
@@ -76,6 +78,17 @@ public final class Models {
    */
   public static Pretrained meta(String nameOrPath) {
     return Loader.meta(nameOrPath);
+  }
+
+  /**
+   * A model that has learned nothing yet, with random weights, to be trained from the start.
+   *
+   * @param config what a Hugging Face config.json would hold, such as {@code Map.of("model_type",
+   *     "llama", "architectures", List.of("LlamaForCausalLM"), "vocab_size", 128, ...)}
+   * @param seed of the weights
+   */
+  public static Pretrained untrained(Map<String, ?> config, long seed) {
+    return Loader.untrained(new Config("config", new LinkedHashMap<>(config)), null, seed);
   }
 
   /**

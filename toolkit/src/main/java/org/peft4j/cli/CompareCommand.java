@@ -60,75 +60,96 @@ final class CompareCommand implements Callable<Integer> {
       description = "Where table.md and results.jsonl go; default ${DEFAULT-VALUE}.")
   private Path out = Path.of("peft4j-compare");
 
-  @Option(names = "--peak-of", hidden = true)
-  private @Nullable String peakOf;
+  @Option(names = "--cost-of", hidden = true)
+  private @Nullable String costOf;
 
   @Override
   public Integer call() throws IOException {
     Comparison.Size size = new Comparison.Size(train, test, epochs, seeds);
-    if (peakOf != null) {
-      Path none = out.resolve("none");
-      new Comparison(size, none).someSteps(Methods.byName(peakOf));
-      PeakMemory.print();
+    if (costOf != null) {
+      new Comparison(size, out.resolve("none")).someSteps(costOf).print();
       return 0;
     }
     Files.createDirectories(out);
     Comparison comparison = new Comparison(size, out.resolve("results.jsonl"));
-    List<Method> chosen =
-        methods.isEmpty() ? Methods.all() : methods.stream().map(Methods::byName).toList();
-    Comparison.Line baseline = comparison.baseline();
-    System.out.println(row(baseline, baseline));
-    for (Method m : chosen) {
-      try {
-        System.out.println(row(comparison.measure(m), baseline));
-      } catch (IllegalArgumentException e) {
-        if (!methods.isEmpty()) {
-          throw e;
-        }
-        // its defaults do not fit this task, such as tokens that are to be named
-        System.out.println(
-            m.name() + " is left out: " + String.valueOf(e.getMessage()).replace('\n', ' '));
-        continue;
+    System.out.println(row(comparison.baseline()));
+    List<OwnTask> own = comparison.ownTasks();
+    for (Method m :
+        methods.isEmpty() ? Methods.all() : methods.stream().map(Methods::byName).toList()) {
+      if (own.stream().noneMatch(t -> t.isInstead() && t.method().equals(m.name()))) {
+        System.out.println(row(comparison.measure(m)));
       }
-      AtomicFiles.writeString(out.resolve("table.md"), table(size, comparison.lines(), baseline));
     }
+    for (OwnTask task : own) {
+      if (methods.isEmpty() || methods.contains(task.method())) {
+        System.out.println(task.description() + "\n" + row(comparison.measure(task)));
+      }
+    }
+    comparison.measureCosts();
+    AtomicFiles.writeString(out.resolve("table.md"), table(size, comparison.lines()));
     System.out.println("table   " + out.resolve("table.md"));
     return 0;
   }
 
-  private String table(
-      Comparison.Size size, List<Comparison.Line> lines, Comparison.Line baseline) {
+  private String table(Comparison.Size size, List<Comparison.Line> lines) {
     String rates =
         Arrays.stream(Comparison.RATES)
             .mapToObj(Double::toString)
             .collect(Collectors.joining(", "));
-    return "MiniLM (all-MiniLM-L6-v2) on WordNet 3.1 glosses, 26 noun supersenses: "
-        + size
-        + ". Every method has its defaults, the same rows, steps and head, and the learning rate of "
-        + rates
-        + " that is best on up to 1,000 validation glosses with the first seed.\n\n"
-        + "`./peft compare --train "
-        + train
-        + " --test "
-        + test
-        + " --epochs "
-        + epochs
-        + " --seeds "
-        + seeds
-        + "`, "
-        + LocalDate.now(ZoneOffset.UTC)
-        + ", "
-        + Torch.threads()
-        + " threads. Seconds are of one step of the fastest seed; memory is the largest resident"
-        + " memory of a process that trains ten steps; \"above\" counts standard errors of the"
-        + " difference to the baseline.\n\n"
-        + "| method | trainable | learning rate | held-out accuracy | above frozen | s per step |"
-        + " peak memory |\n|---|---:|---:|---:|---:|---:|---:|\n"
-        + lines.stream().map(l -> row(l, baseline) + "\n").collect(Collectors.joining());
+    StringBuilder text =
+        new StringBuilder("# Methods side by side\n\n")
+            .append("MiniLM (all-MiniLM-L6-v2) on WordNet 3.1 glosses, 26 noun supersenses: ")
+            .append(size)
+            .append(". Every method has its defaults, the same rows, steps and head, and the")
+            .append(" learning rate of ")
+            .append(rates)
+            .append(" that is best on ")
+            .append(size.validation())
+            .append(" validation glosses with the first seed.\n\n`./peft compare --train ")
+            .append(train)
+            .append(" --test ")
+            .append(test)
+            .append(" --epochs ")
+            .append(epochs)
+            .append(" --seeds ")
+            .append(seeds)
+            .append("`, ")
+            .append(LocalDate.now(ZoneOffset.UTC))
+            .append(", ")
+            .append(Torch.threads())
+            .append(" threads. Accuracy is the mean of all seeds with its standard deviation;")
+            .append(" \"above\" counts standard errors of the difference to the frozen features")
+            .append(
+                " (mean-pooled, logistic regression). Seconds are of the median step, memory is")
+            .append(" the largest resident memory, both of a process that trains a few steps.\n\n");
+    append(text, lines.stream().filter(l -> l.task().isEmpty()).toList());
+    List<Comparison.Line> own = lines.stream().filter(l -> !l.task().isEmpty()).toList();
+    if (!own.isEmpty()) {
+      text.append("\nTasks of their own, with the same number of rows:\n\n");
+      own.forEach(
+          l ->
+              text.append("- ")
+                  .append(l.method())
+                  .append(", ")
+                  .append(l.task())
+                  .append(": without it ")
+                  .append(l.without().percent())
+                  .append(".\n"));
+      text.append('\n');
+      append(text, own);
+    }
+    return text.toString();
   }
 
-  private static String row(Comparison.Line line, Comparison.Line baseline) {
+  private static void append(StringBuilder text, List<Comparison.Line> lines) {
+    text.append("| method | trainable | learning rate | held-out accuracy | above | s per step |")
+        .append(" peak memory |\n|---|---:|---:|---:|---:|---:|---:|\n");
+    lines.forEach(l -> text.append(row(l)).append('\n'));
+  }
+
+  private static String row(Comparison.Line line) {
     boolean trained = !Double.isNaN(line.rate());
+    Cost cost = line.cost();
     return String.format(
         Locale.ROOT,
         "| %s | %,d | %s | %s | %s | %s | %s |",
@@ -136,12 +157,10 @@ final class CompareCommand implements Callable<Integer> {
         line.trainable(),
         trained ? Double.toString(line.rate()) : "",
         line.accuracy().percent(),
-        trained
-            ? String.format(Locale.ROOT, "%.1f", line.accuracy().errorsAbove(baseline.accuracy()))
-            : "",
-        trained ? String.format(Locale.ROOT, "%.3f", line.secondsPerStep()) : "",
-        Double.isNaN(line.peakMiB())
+        trained ? String.format(Locale.ROOT, "%.1f", line.errorsAbove()) : "",
+        cost == null ? "" : String.format(Locale.ROOT, "%.3f", cost.secondsPerStep()),
+        cost == null || Double.isNaN(cost.peakMiB())
             ? ""
-            : String.format(Locale.ROOT, "%,.0f MiB", line.peakMiB()));
+            : String.format(Locale.ROOT, "%,.0f MiB", cost.peakMiB()));
   }
 }

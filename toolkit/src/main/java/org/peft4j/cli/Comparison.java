@@ -10,37 +10,35 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import org.peft4j.Models;
 import org.peft4j.Peft;
 import org.peft4j.Tuned;
-import org.peft4j.data.Data;
+import org.peft4j.adapter.Methods;
 import org.peft4j.data.Examples;
-import org.peft4j.data.Splits;
 import org.peft4j.format.AtomicFiles;
 import org.peft4j.format.Json;
 import org.peft4j.model.Pooling;
 import org.peft4j.model.Pretrained;
-import org.peft4j.notebook.Progress;
 import org.peft4j.spi.Method;
 import org.peft4j.spi.Placement;
-import org.peft4j.train.Diverged;
-import org.peft4j.train.Fit;
 
 /**
  * Methods at their defaults on one real task: tell WordNet's noun supersenses apart by their
  * glosses with MiniLM. All have the same rows, batches, steps and head; each has the learning rate
- * of the grid that is best on the validation rows with the first seed. What has been measured is
- * kept in a file, so that a comparison can be stopped and gone on with.
+ * of the grid that is best on the validation rows with the first seed. Methods that this task does
+ * not show have a small one of their own. What has been measured is kept in a file, so that a
+ * comparison can be stopped and gone on with.
  */
 final class Comparison {
   static final double[] RATES = {3e-4, 1e-3, 3e-3, 1e-2, 3e-2};
   private static final int MOST_VALIDATION = 1_000;
-  private static final int BATCH = 16;
-  private static final long SPLIT_SEED = 7;
   private static final String BASELINE = "frozen features";
 
   /** How much of it. */
   record Size(int train, int test, double epochs, int seeds) {
+    int validation() {
+      return Math.min(MOST_VALIDATION, train);
+    }
+
     @Override
     public String toString() {
       return String.format(
@@ -49,54 +47,78 @@ final class Comparison {
           train,
           test,
           epochs,
-          BATCH,
+          ComparedData.BATCH,
           seeds);
     }
   }
 
+  /** One training run: how many parameters it trained, and the share of right answers. */
+  record Run(long trainable, double accuracy) {}
+
   /**
    * One line of the table.
    *
+   * @param task empty for the task that all have in common
    * @param rate learning rate, NaN for the baseline
+   * @param without accuracy without the method, by seed
    * @param accuracy on the held-out rows, by seed
-   * @param secondsPerStep NaN for the baseline
-   * @param peakMiB largest resident memory of a process that trains it, NaN where not known
+   * @param cost null until it is measured
    */
   record Line(
       String method,
+      String task,
       long trainable,
       double rate,
+      Spread without,
       Spread accuracy,
-      double secondsPerStep,
-      double peakMiB) {}
+      @Nullable Cost cost) {
+    String key() {
+      return method + ": " + task;
+    }
+
+    /** By how many standard errors of the difference this is better than without the method. */
+    double errorsAbove() {
+      return accuracy.errorsAbove(without);
+    }
+
+    Line with(Cost measured) {
+      return new Line(method, task, trainable, rate, without, accuracy, measured);
+    }
+  }
 
   private final Size size;
   private final Path file;
   private final Map<String, Line> lines = new LinkedHashMap<>();
-  private final Splits data = Data.wordnet().split(SPLIT_SEED);
-  private final Pretrained embedder = Models.load("minilm").withDropout(0);
+  private final ComparedData data;
 
   /** Goes on with what {@code file} holds of the same size. */
   Comparison(Size size, Path file) throws IOException {
     this.size = size;
     this.file = file;
+    this.data = ComparedData.of(size);
     if (Files.exists(file)) {
       for (String text : Files.readAllLines(file, StandardCharsets.UTF_8)) {
         if (Json.parse(text, file.toString()) instanceof Map<?, ?> map
             && size.toString().equals(map.get("size"))) {
           Line line = read(map);
-          lines.put(line.method(), line);
+          lines.put(line.key(), line);
         }
       }
     }
   }
 
+  /** All lines, the baseline first. */
   List<Line> lines() {
     return List.copyOf(lines.values());
   }
 
+  /** Tasks of their own, for methods that need one. */
+  List<OwnTask> ownTasks() {
+    return List.of(new LongerTexts(data), new NewWords(data), new TwoTasks(data));
+  }
+
   Line baseline() throws IOException {
-    Line known = lines.get(BASELINE);
+    Line known = lines.get(BASELINE + ": ");
     if (known != null) {
       return known;
     }
@@ -104,98 +126,107 @@ final class Comparison {
     long trainable = 0;
     for (int seed = 0; seed < size.seeds; seed++) {
       FrozenFeatures.Result r =
-          FrozenFeatures.of(embedder, train(seed), validation(seed), test(seed));
+          FrozenFeatures.of(
+              data.embedder(), data.train(seed), data.validation(seed), data.test(seed));
       accuracy.add(r.accuracy());
       trainable = r.trainable();
     }
     Spread spread = new Spread(accuracy);
-    return add(new Line(BASELINE, trainable, Double.NaN, spread, Double.NaN, Double.NaN));
+    return add(new Line(BASELINE, "", trainable, Double.NaN, spread, spread, null));
   }
 
   /** Trains a method with every rate and every seed, unless that is known. */
   Line measure(Method method) throws IOException {
-    Line known = lines.get(method.name());
+    Line known = lines.get(method.name() + ": ");
+    return known != null
+        ? known
+        : measure(
+            method.name(),
+            "",
+            baseline().accuracy(),
+            (rate, seed, heldOut) -> run(method, rate, seed, heldOut));
+  }
+
+  /** The same for a task of its own. */
+  Line measure(OwnTask task) throws IOException {
+    Line known = lines.get(task.method() + ": " + task.description());
     if (known != null) {
       return known;
     }
+    List<Double> without = new ArrayList<>();
+    for (int seed = 0; seed < size.seeds; seed++) {
+      without.add(task.without(seed));
+    }
+    return measure(task.method(), task.description(), new Spread(without), task::with);
+  }
+
+  private interface Trial {
+    Run run(double rate, int seed, boolean heldOut) throws IOException;
+  }
+
+  private Line measure(String method, String task, Spread without, Trial trial) throws IOException {
     double best = -1;
     double rate = RATES[0];
     for (double candidate : RATES) {
-      double accuracy = run(method, candidate, 0, validation(0)).accuracy;
+      double accuracy = trial.run(candidate, 0, false).accuracy;
       if (accuracy > best) {
         best = accuracy;
         rate = candidate;
       }
     }
     List<Double> accuracy = new ArrayList<>();
-    double seconds = Double.MAX_VALUE;
     long trainable = 0;
     for (int seed = 0; seed < size.seeds; seed++) {
-      Run run = run(method, rate, seed, test(seed));
+      Run run = trial.run(rate, seed, true);
       accuracy.add(run.accuracy);
-      seconds = Math.min(seconds, run.secondsPerStep);
       trainable = run.trainable;
     }
-    double peak = PeakMemory.of("compare", "--peak-of", method.name());
-    return add(
-        new Line(method.name(), trainable, rate, new Spread(accuracy), seconds, peak / (1 << 20)));
+    return add(new Line(method, task, trainable, rate, without, new Spread(accuracy), null));
   }
 
-  /** A few steps of a method, for whoever watches the memory of this process. */
-  void someSteps(Method method) {
-    try (Tuned tuned = attach(method, 0)) {
-      tuned.fit(train(0)).maxSteps(10).batchSize(BATCH).learningRate(1e-3).quiet().run();
-    }
-  }
-
-  private record Run(long trainable, double accuracy, double secondsPerStep) {}
-
-  private Run run(Method method, double rate, int seed, Examples scored) {
-    String name = String.format(Locale.ROOT, "%s, rate %s, seed %d", method.name(), rate, seed);
+  private Run run(Method method, double rate, int seed, boolean heldOut) {
+    Examples scored = heldOut ? data.test(seed) : data.validation(seed);
     try (Tuned tuned = attach(method, seed)) {
-      Fit fit =
-          tuned
-              .fit(train(seed))
-              .epochs(size.epochs)
-              .batchSize(BATCH)
-              .learningRate(rate)
-              .seed(seed)
-              .quiet()
-              .listen(new Progress.Training(name))
-              .run();
-      if (fit.ending() == Fit.Ending.INTERRUPTED) {
-        throw new IllegalStateException("interrupted; what was measured before is kept");
-      }
-      return new Run(
-          tuned.trainableParameters(),
-          tuned.evaluate(scored).main(),
-          fit.seconds() / fit.steps().size());
-    } catch (Diverged e) {
-      return new Run(0, 0, Double.NaN); // this rate is too high for it
+      return data.fit(
+          tuned,
+          tuned.fit(data.train(seed)),
+          t -> t.evaluate(scored).main(),
+          method.name(),
+          rate,
+          seed);
     }
   }
 
   private Tuned attach(Method method, int seed) {
-    Pretrained model = embedder.classify(data.labels(), Pooling.MEAN, seed);
+    Pretrained model = data.embedder().classify(data.splits().labels(), Pooling.MEAN, seed);
     return Peft.attach(model, method.standard(), Placement.DEFAULT, seed);
   }
 
-  private Examples train(int seed) {
-    return data.train().sample(size.train, seed);
+  /** What every line costs, each in a process of its own, one behind the other. */
+  void measureCosts() throws IOException {
+    for (Line line : lines()) {
+      if (line.cost == null && !line.method.equals(BASELINE)) {
+        add(line.with(Cost.of("compare", "--cost-of", line.key())));
+      }
+    }
   }
 
-  private Examples validation(int seed) {
-    return data.validation().sample(Math.min(MOST_VALIDATION, size.train), seed);
-  }
-
-  private Examples test(int seed) {
-    return data.test().sample(size.test, seed);
+  /** The few steps of one line that {@link #measureCosts} asks a process for. */
+  Cost.Steps someSteps(String key) throws IOException {
+    for (OwnTask task : ownTasks()) {
+      if (key.equals(task.method() + ": " + task.description())) {
+        return task.someSteps();
+      }
+    }
+    try (Tuned tuned = attach(Methods.byName(key.substring(0, key.indexOf(':'))), 0)) {
+      return Cost.steps(tuned.fit(data.train(0)).batchSize(ComparedData.BATCH));
+    }
   }
 
   // ---- what is kept
 
   private Line add(Line line) throws IOException {
-    lines.put(line.method(), line);
+    lines.put(line.key(), line);
     StringBuilder text = new StringBuilder();
     for (Line l : lines.values()) {
       text.append(Json.line(written(l))).append('\n');
@@ -207,12 +238,16 @@ final class Comparison {
   private Map<String, @Nullable Object> written(Line l) {
     Map<String, @Nullable Object> out = new LinkedHashMap<>();
     out.put("method", l.method());
+    out.put("task", l.task());
     out.put("size", size.toString());
     out.put("trainable", l.trainable());
+    out.put("without", l.without().values());
     out.put("accuracy", l.accuracy().values());
     put(out, "rate", l.rate());
-    put(out, "seconds_per_step", l.secondsPerStep());
-    put(out, "peak_mib", l.peakMiB());
+    if (l.cost() != null) {
+      put(out, "seconds_per_step", l.cost().secondsPerStep());
+      put(out, "peak_mib", l.cost().peakMiB());
+    }
     return out;
   }
 
@@ -223,17 +258,23 @@ final class Comparison {
   }
 
   private static Line read(Map<?, ?> map) {
-    List<Double> accuracy = new ArrayList<>();
-    if (map.get("accuracy") instanceof List<?> list) {
-      list.forEach(v -> accuracy.add(number(v)));
-    }
+    double seconds = number(map.get("seconds_per_step"));
     return new Line(
         String.valueOf(map.get("method")),
+        String.valueOf(map.get("task")),
         (long) number(map.get("trainable")),
         number(map.get("rate")),
-        new Spread(accuracy),
-        number(map.get("seconds_per_step")),
-        number(map.get("peak_mib")));
+        spread(map.get("without")),
+        spread(map.get("accuracy")),
+        Double.isNaN(seconds) ? null : new Cost(seconds, number(map.get("peak_mib"))));
+  }
+
+  private static Spread spread(@Nullable Object value) {
+    List<Double> values = new ArrayList<>();
+    if (value instanceof List<?> list) {
+      list.forEach(v -> values.add(number(v)));
+    }
+    return new Spread(values);
   }
 
   private static double number(@Nullable Object value) {

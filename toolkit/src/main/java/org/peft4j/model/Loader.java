@@ -13,6 +13,7 @@ import org.peft4j.format.Gguf;
 import org.peft4j.format.Json;
 import org.peft4j.format.TensorSource;
 import org.peft4j.tensor.Arena;
+import org.peft4j.tensor.Seed;
 import org.peft4j.text.Tokenizer;
 
 /**
@@ -124,6 +125,23 @@ public final class Loader {
     Plan plan = plan(config);
     Network network = network(config, architecture, plan, null);
     return pretrained(nameOrPath, config, architecture, plan, network, null, List.of());
+  }
+
+  /**
+   * A model that has learned nothing yet: the blocks that {@code config} describes, with random
+   * weights (matrices and tables normal with deviation 0.02, biases 0, gains 1).
+   *
+   * @param config what a config.json holds
+   * @param tokenizer its own, or null where it is given token ids
+   */
+  public static Pretrained untrained(Config config, @Nullable Tokenizer tokenizer, long seed) {
+    Architecture architecture = Architectures.of(config);
+    Plan plan = plan(config);
+    Network network = network(config, architecture, plan, null);
+    Arena memory = new Arena();
+    Weights.fill(network, memory.manager(), Seed.of(seed).at("untrained"));
+    String name = config.modelType();
+    return pretrained(name, config, architecture, plan, network, tokenizer, List.of(memory));
   }
 
   /** The names of models that this project fetches by itself. */

@@ -67,6 +67,18 @@ public final class OnnxSession implements AutoCloseable {
    * @throws IllegalArgumentException when there is no such file or ONNX Runtime refuses it
    */
   public static OnnxSession load(Path file, int threads) {
+    return load(file, threads, true);
+  }
+
+  /**
+   * Loads a file to run it a few times: weights in files beside it stay mapped as they lie there
+   * rather than being laid out anew in memory, so that the model is not held twice.
+   */
+  public static OnnxSession mapped(Path file) {
+    return load(file, 0, false);
+  }
+
+  private static OnnxSession load(Path file, int threads, boolean packed) {
     if (threads < 0) {
       throw new IllegalArgumentException("threads must not be negative, was " + threads);
     }
@@ -78,6 +90,9 @@ public final class OnnxSession implements AutoCloseable {
       options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
       if (threads > 0) {
         options.setIntraOpNumThreads(threads);
+      }
+      if (!packed) {
+        options.addConfigEntry("session.disable_prepacking", "1");
       }
       return new OnnxSession(
           file, OnnxRuntime.environment().createSession(file.toAbsolutePath().toString(), options));

@@ -1,0 +1,64 @@
+package org.peft4j.cli;
+
+import com.github.freva.asciitable.AsciiTable;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+
+/** Timings of things that run in turn, so that what else the machine does meets all of them. */
+final class Alternating {
+  private static final int WARM_UP = 3;
+
+  private final int runs;
+  private final List<String[]> lines = new ArrayList<>();
+
+  Alternating(int runs) {
+    this.runs = runs;
+  }
+
+  /** Times each; ratios are to the first, medians of those of each round. */
+  void time(String what, Map<String, Runnable> steps) {
+    Map<String, double[]> times = new LinkedHashMap<>();
+    steps.keySet().forEach(name -> times.put(name, new double[runs]));
+    for (int i = -WARM_UP; i < runs; i++) {
+      for (Map.Entry<String, Runnable> e : steps.entrySet()) {
+        long start = System.nanoTime();
+        e.getValue().run();
+        double elapsed = (System.nanoTime() - start) / 1e6;
+        if (i >= 0) {
+          Objects.requireNonNull(times.get(e.getKey()))[i] = elapsed;
+        }
+      }
+    }
+    double[] first = times.values().iterator().next();
+    times.forEach(
+        (name, ms) -> {
+          double[] ratios = new double[runs];
+          Arrays.setAll(ratios, i -> ms[i] / first[i]);
+          add(
+              what,
+              name,
+              String.format(Locale.ROOT, "%.2f ms", Median.of(ms)),
+              ms == first ? "" : String.format(Locale.ROOT, "%.2f", Median.of(ratios)));
+        });
+  }
+
+  /** A line of something else. */
+  void add(String what, String which, String figure, String ratio) {
+    lines.add(new String[] {what, which, figure, ratio});
+  }
+
+  /** The table. */
+  @Override
+  public String toString() {
+    return AsciiTable.getTable(
+        AsciiTable.NO_BORDERS,
+        new String[] {"what", "graph", "figure", "ratio to the first"},
+        null,
+        lines.toArray(String[][]::new));
+  }
+}

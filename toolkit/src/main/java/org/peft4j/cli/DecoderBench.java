@@ -1,0 +1,94 @@
+package org.peft4j.cli;
+
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.Models;
+import org.peft4j.Onnx;
+import org.peft4j.Peft;
+import org.peft4j.Tuned;
+import org.peft4j.export.GraphPass;
+import org.peft4j.export.OnnxModel;
+import org.peft4j.export.Profile;
+import org.peft4j.export.WeightOnly;
+import org.peft4j.generate.Decoder;
+import org.peft4j.model.Pretrained;
+
+/** A language model: the memory its export takes, and one token behind many, by its graphs. */
+final class DecoderBench {
+  private final Path folder;
+  private final String model;
+  private final @Nullable Path against;
+  private final int past;
+  private final int threads;
+
+  /**
+   * @param against folder with a decoder.onnx of another exporter
+   * @param past tokens read before steps are timed
+   */
+  DecoderBench(Path folder, String model, @Nullable Path against, int past, int threads) {
+    this.folder = folder;
+    this.model = model;
+    this.against = against;
+    this.past = past;
+    this.threads = threads;
+  }
+
+  void run(Alternating timings) {
+    Map<String, Path> files = graphs(timings);
+    if (against != null) {
+      files.put("other", against.resolve("decoder.onnx"));
+    }
+    Map<String, OnnxModel> models = new LinkedHashMap<>();
+    Map<String, Decoder> decoders = new LinkedHashMap<>();
+    try {
+      Map<String, Runnable> steps = new LinkedHashMap<>();
+      long[] prompt = new long[past];
+      Arrays.setAll(prompt, i -> 100 + (i * 7919L) % 5000);
+      for (Map.Entry<String, Path> e : files.entrySet()) {
+        OnnxModel graph = OnnxModel.load(e.getValue(), threads);
+        models.put(e.getKey(), graph);
+        Decoder decoder = graph.decoder(new long[][] {prompt}, 0);
+        decoders.put(e.getKey(), decoder);
+        decoder.begin();
+        steps.put(e.getKey(), () -> decoder.read(new long[][] {{100}}));
+      }
+      timings.time("one token behind " + past, steps);
+    } finally {
+      decoders.values().forEach(Decoder::close);
+      models.values().forEach(OnnxModel::close);
+    }
+  }
+
+  private Map<String, Path> graphs(Alternating timings) {
+    Map<String, Path> files = new LinkedHashMap<>();
+    try (Pretrained language = Models.load(model);
+        Tuned tuned = Peft.lora(language).apply()) {
+      for (Profile profile : Profile.values()) {
+        Path file = folder.resolve(profile + ".onnx");
+        try (ExtraMemory extra = ExtraMemory.watch()) {
+          Onnx.of(language).profile(profile).write(file);
+          timings.add(
+              "extra memory of the export, checked",
+              "peft4j, " + profile,
+              String.format(Locale.ROOT, "%.0f MiB", extra.peak() / (1 << 20)),
+              "");
+        }
+        files.put("peft4j, " + profile, file);
+        Path open = folder.resolve(profile + "-open.onnx");
+        Onnx.withAdapters(tuned).profile(profile).write(open);
+        files.put("peft4j, " + profile + ", places for LoRA", open);
+      }
+      Path small = folder.resolve("int4.onnx");
+      Onnx.of(language)
+          .profile(Profile.ORT)
+          .types(WeightOnly.mixed().toArray(GraphPass[]::new))
+          .write(small);
+      files.put("peft4j, ort, int4", small);
+    }
+    return files;
+  }
+}
