@@ -12,6 +12,7 @@ import org.peft4j.model.Dtype;
 import org.peft4j.model.Loader;
 import org.peft4j.model.Pretrained;
 import org.peft4j.model.Task;
+import org.peft4j.model.Untrained;
 import org.peft4j.text.ChatFormat;
 import org.peft4j.train.CausalLanguageModeling;
 import org.peft4j.train.Metrics;
@@ -87,6 +88,19 @@ public final class Models {
    */
   public static Generator generator(Block model) {
     return Generator.of(model);
+  }
+
+  /**
+   * A language model that knows nothing yet: a Llama with random weights, whose tokens are the
+   * words of {@code texts}. For playing, and where no other model is at hand; {@code
+   * Peft.full(model)} trains it.
+   *
+   * @param layers at least 1
+   * @param hidden width of a token, a multiple of 32
+   * @param texts whose words, split at white space, it is to know; at least one
+   */
+  public static Pretrained untrained(int layers, int hidden, List<String> texts) {
+    return Untrained.llama(layers, hidden, texts);
   }
 
   /** Figures of the model's task on labelled texts. */

@@ -165,6 +165,21 @@ public final class Change {
         });
   }
 
+  /**
+   * How many of the first singular directions hold this part of the squares of all, such as 0.9.
+   */
+  public int directions(double part) {
+    double[] s = singularValues();
+    double all = Arrays.stream(s).map(x -> x * x).sum();
+    double sum = 0;
+    int n = 0;
+    while (n < s.length && sum < part * all) {
+      sum += s[n] * s[n];
+      n++;
+    }
+    return n;
+  }
+
   @Override
   public String toString() {
     return String.format(

@@ -13,6 +13,7 @@ import org.peft4j.format.Gguf;
 import org.peft4j.format.Json;
 import org.peft4j.format.TensorSource;
 import org.peft4j.tensor.Arena;
+import org.peft4j.tensor.Seed;
 import org.peft4j.text.Tokenizer;
 
 /**
@@ -163,6 +164,16 @@ public final class Loader {
       memory.manager().close();
       throw e;
     }
+    return pretrained(name, config, architecture, plan, network, tokenizer, List.of(memory));
+  }
+
+  /** A model with random weights, to be trained from scratch. */
+  static Pretrained untrained(String name, Config config, Tokenizer tokenizer, Seed seed) {
+    Architecture architecture = Architectures.of(config);
+    Plan plan = plan(config);
+    Network network = network(config, architecture, plan, null);
+    Arena memory = new Arena();
+    Weights.fill(network, memory.manager(), seed);
     return pretrained(name, config, architecture, plan, network, tokenizer, List.of(memory));
   }
 

@@ -73,7 +73,7 @@ final class LiveTraining implements RunListener {
     }
     LineChart chart =
         LossCurve.of(steps)
-            .on(Charts.losses("").height(HEIGHT).rangeX(0, Math.max(2, total)), "loss");
+            .on(Charts.losses("").height(HEIGHT).rangeX(0, Math.max(2, total)), "");
     String picture = Rendering.image(Rich.SVG, chart.svg().getBytes(StandardCharsets.UTF_8));
     String bar = ended ? "" : Html.bar(share);
     Rich all = rich.with(Rich.HTML, Html.page(bar + Html.block("quiet", line) + picture));

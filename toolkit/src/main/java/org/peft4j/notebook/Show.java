@@ -76,6 +76,16 @@ public final class Show {
   }
 
   /**
+   * An output that can be replaced where it stands, such as a chart that fills while a loop runs:
+   * {@code var picture = Show.live(); ... picture.accept(chart)}. Each call begins a new output.
+   */
+  public static Consumer<Object> live() {
+    String id = UUID.randomUUID().toString();
+    Display display = Displays.current();
+    return value -> display.update(id, Rendering.of(value));
+  }
+
+  /**
    * Where generated text goes as it is written, into one output that grows: {@code
    * tuned.generator().stream(Show.text("after")).chat("Who?")}. Each call begins a new output.
    *

@@ -1,11 +1,10 @@
 package org.peft4j.ipynb;
 
-import java.io.IOException;
 import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
+import java.io.OutputStream;
+import java.io.PrintStream;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
 import jdk.jshell.EvalException;
 import jdk.jshell.JShell;
 import jdk.jshell.JShellException;
@@ -15,19 +14,22 @@ import jdk.jshell.SourceCodeAnalysis;
 import jdk.jshell.SourceCodeAnalysis.CompletionInfo;
 import org.jspecify.annotations.Nullable;
 
-/** Cells in JShell, in this process, with the imports that {@code ./peft jshell} has. */
+/** Cells in a plain JShell, in this process, with no imports but their own. */
 public final class JShellEvaluator implements Evaluator, AutoCloseable {
   private static volatile @Nullable Object handed;
 
-  private final JShell shell = JShell.builder().executionEngine("local").build();
+  // it closes the streams that it is given
+  private final JShell shell =
+      JShell.builder()
+          .executionEngine("local")
+          .in(InputStream.nullInputStream())
+          .out(new PrintStream(OutputStream.nullOutputStream()))
+          .err(new PrintStream(OutputStream.nullOutputStream()))
+          .build();
 
-  public JShellEvaluator() throws IOException {
+  public JShellEvaluator() {
     String surefire = System.getProperty("surefire.test.class.path");
     shell.addToClasspath(surefire == null ? System.getProperty("java.class.path") : surefire);
-    try (InputStream in =
-        Objects.requireNonNull(getClass().getResourceAsStream("/org/peft4j/cli/startup.jsh"))) {
-      run("import java.util.*;\n" + new String(in.readAllBytes(), StandardCharsets.UTF_8));
-    }
   }
 
   /** Called by snippets to hand their value over. */
@@ -96,7 +98,7 @@ public final class JShellEvaluator implements Evaluator, AutoCloseable {
   }
 
   /** Writes notebooks as pages: {@code FOLDER FILE...}. */
-  public static void main(String[] args) throws IOException {
+  public static void main(String[] args) {
     for (String file : List.of(args).subList(1, args.length)) {
       try (JShellEvaluator evaluator = new JShellEvaluator()) {
         Execution done = Execution.of(Ipynb.read(java.nio.file.Path.of(file)), evaluator);
@@ -111,6 +113,9 @@ public final class JShellEvaluator implements Evaluator, AutoCloseable {
                     o -> System.out.println("      | " + o.toString().replace("\n", "\n      | ")));
           }
         }
+      } catch (IllegalStateException e) {
+        System.out.println(e.getMessage());
+        System.exit(1);
       }
     }
     System.exit(0);
