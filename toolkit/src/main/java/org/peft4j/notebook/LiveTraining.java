@@ -72,8 +72,7 @@ final class LiveTraining implements RunListener {
       return rich.with(Rich.HTML, Html.page(Html.bar(share) + Html.block("quiet", line)));
     }
     LineChart chart =
-        LossCurve.of(steps)
-            .on(Charts.losses("").height(HEIGHT).rangeX(0, Math.max(2, total)), "");
+        LossCurve.of(steps).on(Charts.losses("").height(HEIGHT).rangeX(0, Math.max(2, total)), "");
     String picture = Rendering.image(Rich.SVG, chart.svg().getBytes(StandardCharsets.UTF_8));
     String bar = ended ? "" : Html.bar(share);
     Rich all = rich.with(Rich.HTML, Html.page(bar + Html.block("quiet", line) + picture));

@@ -24,8 +24,7 @@ import org.peft4j.notebook.Rich;
 /** The tutorials, run from their first cell to their last at the reduced size. */
 @Tag("model")
 class NotebooksTest {
-  private static final Path FOLDER =
-      Path.of(System.getProperty("peft4j.root", ".."), "notebooks");
+  private static final Path FOLDER = Path.of(System.getProperty("peft4j.root", ".."), "notebooks");
 
   /** Pictures and pieces of HTML that each shows at least. */
   private record Expected(int pictures, int html) {}

@@ -74,7 +74,7 @@ class PageTest {
             });
 
     assertThat(done.outputs())
-        .extracting(o -> o.toString().strip().lines().findFirst().orElse(""))
+        .extracting(o -> o.toString().strip().lines().findFirst().orElse("").strip())
         .containsExactly("printed", "last", "t", "value");
   }
 

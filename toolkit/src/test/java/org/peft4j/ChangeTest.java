@@ -1,4 +1,4 @@
-package org.peft4j.adapter;
+package org.peft4j;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -9,10 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.peft4j.Models;
-import org.peft4j.Noise;
-import org.peft4j.Peft;
-import org.peft4j.Tuned;
+import org.peft4j.adapter.Change;
 import org.peft4j.model.Pretrained;
 
 /** What adapters change, looked at. */
