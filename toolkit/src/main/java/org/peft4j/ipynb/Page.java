@@ -7,7 +7,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Base64;
-import java.util.Locale;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.AtomicFiles;
@@ -19,7 +18,6 @@ import org.peft4j.notebook.Rich;
  */
 public final class Page {
   private static final String SCRIPT = "mathjax.js";
-  private static final String MATHJAX = "/META-INF/resources/webjars/mathjax/%s/es5/tex-svg.js";
 
   private Page() {}
 
@@ -54,7 +52,9 @@ public final class Page {
       properties.load(about);
       try (InputStream in =
           Page.class.getResourceAsStream(
-              String.format(Locale.ROOT, MATHJAX, properties.getProperty("version")))) {
+              "/META-INF/resources/webjars/mathjax/"
+                  + properties.getProperty("version")
+                  + "/es5/tex-svg.js")) {
         if (in != null) {
           AtomicFiles.writeBytes(file, in.readAllBytes());
         }

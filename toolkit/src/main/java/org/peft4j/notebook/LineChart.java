@@ -11,7 +11,6 @@ import org.jfree.chart.plot.XYPlot;
 import org.jfree.chart.renderer.xy.XYLineAndShapeRenderer;
 import org.jfree.data.xy.XYSeries;
 import org.jfree.data.xy.XYSeriesCollection;
-import org.jspecify.annotations.Nullable;
 import org.peft4j.train.Fit;
 
 /**
@@ -33,30 +32,46 @@ public final class LineChart extends Chart {
     POINTS
   }
 
-  /**
-   * Some values.
-   *
-   * @param labels of the points, or empty
-   */
-  private record Series(
-      String name, Form form, int colour, double[] x, double[] y, List<String> labels) {}
+  /** Some values. */
+  private static final class Series {
+    final String name;
+    final Form form;
+    final int colour;
+    final double[] x;
+    final double[] y;
+    final List<String> labels; // of the points, or empty
 
+    Series(String name, Form form, int colour, double[] x, double[] y, List<String> labels) {
+      this.name = name;
+      this.form = form;
+      this.colour = colour;
+      this.x = x;
+      this.y = y;
+      this.labels = labels;
+    }
+  }
+
+  /**
+   * The axes.
+   *
+   * @param from the smallest x to show, NaN for that of the values
+   */
   private record Axes(
-      String x, String y, boolean logX, boolean logY, double @Nullable [] rangeX, int height) {
+      String x, String y, boolean logX, boolean logY, double from, double to, int height) {
     Axes named(String x, String y) {
-      return new Axes(x, y, logX, logY, rangeX, height);
+      return new Axes(x, y, logX, logY, from, to, height);
     }
 
     Axes logarithmic(boolean alsoX, boolean alsoY) {
-      return new Axes(x, y, logX || alsoX, logY || alsoY, rangeX, height);
+      return new Axes(x, y, logX || alsoX, logY || alsoY, from, to, height);
     }
 
     Axes over(double from, double to) {
-      return new Axes(x, y, logX, logY, new double[] {from, to}, height);
+      return new Axes(x, y, logX, logY, from, to, height);
     }
 
     Axes high(int pixels) {
-      return new Axes(x, y, logX, logY, rangeX, pixels);
+      return new Axes(x, y, logX, logY, from, to, pixels);
     }
   }
 
@@ -70,7 +85,7 @@ public final class LineChart extends Chart {
   }
 
   static LineChart of(String title) {
-    return new LineChart(title, new Axes("", "", false, false, null, HEIGHT), List.of());
+    return new LineChart(title, new Axes("", "", false, false, Double.NaN, Double.NaN, HEIGHT), List.of());
   }
 
   private LineChart with(Axes a) {
@@ -227,9 +242,8 @@ public final class LineChart extends Chart {
     ValueAxis x = look.axis(axes.x, axes.logX);
     ValueAxis y = look.axis(axes.y, axes.logY);
     XYPlot plot = new XYPlot(data, x, y, renderer);
-    double[] range = axes.rangeX;
-    if (range != null) {
-      x.setRange(range[0], range[1]);
+    if (!Double.isNaN(axes.from)) {
+      x.setRange(axes.from, axes.to);
     }
     look.grid(plot);
     label(plot, look);

@@ -4,8 +4,18 @@ import java.util.List;
 import org.peft4j.train.RunListener;
 
 /** The losses of a run: each, and smoothed by an exponential mean; thinned to what one can see. */
-record LossCurve(double[] steps, double[] losses, double[] smooth) {
+final class LossCurve {
   private static final int MOST = 400;
+
+  private final double[] steps;
+  private final double[] losses;
+  private final double[] smooth;
+
+  private LossCurve(double[] steps, double[] losses, double[] smooth) {
+    this.steps = steps;
+    this.losses = losses;
+    this.smooth = smooth;
+  }
 
   static LossCurve of(List<RunListener.Step> steps) {
     int every = Math.max(1, (steps.size() + MOST - 1) / MOST);
@@ -27,6 +37,11 @@ record LossCurve(double[] steps, double[] losses, double[] smooth) {
       }
     }
     return new LossCurve(x, raw, smooth);
+  }
+
+  /** The smoothed losses. */
+  double[] smooth() {
+    return smooth.clone();
   }
 
   LineChart on(LineChart chart, String name) {

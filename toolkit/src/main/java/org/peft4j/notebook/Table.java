@@ -4,6 +4,7 @@ import com.github.freva.asciitable.AsciiTable;
 import com.github.freva.asciitable.Column;
 import com.github.freva.asciitable.HorizontalAlign;
 import java.lang.reflect.RecordComponent;
+import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -106,8 +107,8 @@ public final class Table {
     if (cell instanceof Double || cell instanceof Float) {
       return number(((Number) cell).doubleValue());
     }
-    return cell instanceof Number && !(cell instanceof java.math.BigDecimal)
-        ? String.format(Locale.ROOT, "%,d", ((Number) cell).longValue())
+    return cell instanceof Number n && !(cell instanceof BigDecimal)
+        ? String.format(Locale.ROOT, "%,d", n.longValue())
         : String.valueOf(cell);
   }
 
