@@ -14,10 +14,12 @@ import org.peft4j.model.Dtype;
 import org.peft4j.model.Loader;
 import org.peft4j.model.Pretrained;
 import org.peft4j.model.Task;
+import org.peft4j.model.Untrained;
 import org.peft4j.text.ChatFormat;
 import org.peft4j.train.CausalLanguageModeling;
 import org.peft4j.train.Metrics;
 import org.peft4j.train.Objective;
+import org.peft4j.train.Prediction;
 import org.peft4j.train.RowFormat;
 import org.peft4j.train.Seq2SeqLanguageModeling;
 import org.peft4j.train.TextClassification;
@@ -101,6 +103,19 @@ public final class Models {
     return Generator.of(model);
   }
 
+  /**
+   * A language model that knows nothing yet: a Llama with random weights, whose tokens are the
+   * words of {@code texts}. For playing, and where no other model is at hand; {@code
+   * Peft.full(model)} trains it.
+   *
+   * @param layers at least 1
+   * @param hidden width of a token, a multiple of 32
+   * @param texts whose words, split at white space, it is to know; at least one
+   */
+  public static Pretrained untrained(int layers, int hidden, List<String> texts) {
+    return Untrained.llama(layers, hidden, texts);
+  }
+
   /** Figures of the model's task on labelled texts. */
   public static Metrics evaluate(Pretrained model, Examples rows) {
     return objective(model, rows).evaluate(model, 64);
@@ -111,7 +126,21 @@ public final class Models {
     return objective(model, rows, rowFormat(model)).evaluate(model, 64);
   }
 
-  static Objective objective(Pretrained model, Examples rows) {
+  /**
+   * The label of each text.
+   *
+   * @throws IllegalStateException when the model does not classify
+   */
+  public static List<Prediction> predict(Pretrained model, String... texts) {
+    return predictions(model, model, texts);
+  }
+
+  static List<Prediction> predictions(Pretrained model, Block block, String... texts) {
+    requireLabels(model);
+    return Prediction.of(block, List.of(texts), model.tokenizer(), model.labels());
+  }
+
+  private static void requireLabels(Pretrained model) {
     if (model.task() != Task.SEQUENCE_CLASSIFICATION) {
       throw new IllegalStateException(
           "'"
@@ -119,6 +148,10 @@ public final class Models {
               + "' does not classify\n"
               + "fix: Models.load(...).classify(data.labels()) gives it a head for that");
     }
+  }
+
+  static Objective objective(Pretrained model, Examples rows) {
+    requireLabels(model);
     return new TextClassification(rows, model.tokenizer(), model.labels());
   }
 

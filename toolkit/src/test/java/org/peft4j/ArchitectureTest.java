@@ -74,7 +74,8 @@ class ArchitectureTest {
     facade.removeAll(Set.of("nn", "text.jinja"));
     TABLE.put("", facade);
     TABLE.put("notebook", and(facade, ""));
-    TABLE.put("cli", and(facade, "", "notebook"));
+    TABLE.put("ipynb", Set.of("notebook", "format"));
+    TABLE.put("cli", and(facade, "", "notebook", "ipynb"));
   }
 
   private static Set<String> and(Set<String> packages, String... more) {
@@ -162,6 +163,13 @@ class ArchitectureTest {
         .should()
         .dependOnClassesThat()
         .resideInAnyPackage("picocli..", "org.snakeyaml..")
+        .check(CLASSES);
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("org.peft4j.ipynb..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("org.commonmark..")
         .check(CLASSES);
     noClasses()
         .that()

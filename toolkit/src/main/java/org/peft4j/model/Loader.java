@@ -184,6 +184,16 @@ public final class Loader {
     return pretrained(name, config, architecture, plan, network, tokenizer, List.of(memory));
   }
 
+  /** A model with random weights, to be trained from scratch. */
+  static Pretrained untrained(String name, Config config, Tokenizer tokenizer, Seed seed) {
+    Architecture architecture = Architectures.of(config);
+    Plan plan = plan(config);
+    Network network = network(config, architecture, plan, null);
+    Arena memory = new Arena();
+    Weights.fill(network, memory.manager(), seed);
+    return pretrained(name, config, architecture, plan, network, tokenizer, List.of(memory));
+  }
+
   private static Pretrained pretrained(
       String name,
       Config config,
