@@ -74,7 +74,8 @@ class ArchitectureTest {
     facade.removeAll(Set.of("nn", "text.jinja"));
     TABLE.put("", facade);
     TABLE.put("notebook", and(facade, ""));
-    TABLE.put("cli", and(facade, "", "notebook"));
+    TABLE.put("shell", Set.of("format"));
+    TABLE.put("cli", and(facade, "", "notebook", "shell"));
   }
 
   private static Set<String> and(Set<String> packages, String... more) {
