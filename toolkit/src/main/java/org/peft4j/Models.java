@@ -16,6 +16,7 @@ import org.peft4j.text.ChatFormat;
 import org.peft4j.train.CausalLanguageModeling;
 import org.peft4j.train.Metrics;
 import org.peft4j.train.Objective;
+import org.peft4j.train.Prediction;
 import org.peft4j.train.RowFormat;
 import org.peft4j.train.Seq2SeqLanguageModeling;
 import org.peft4j.train.TextClassification;
@@ -98,7 +99,21 @@ public final class Models {
     return objective(model, rows, rowFormat(model)).evaluate(model, 64);
   }
 
-  static Objective objective(Pretrained model, Examples rows) {
+  /**
+   * The label of each text.
+   *
+   * @throws IllegalStateException when the model does not classify
+   */
+  public static List<Prediction> predict(Pretrained model, String... texts) {
+    return predictions(model, model, texts);
+  }
+
+  static List<Prediction> predictions(Pretrained model, Block block, String... texts) {
+    requireLabels(model);
+    return Prediction.of(block, List.of(texts), model.tokenizer(), model.labels());
+  }
+
+  private static void requireLabels(Pretrained model) {
     if (model.task() != Task.SEQUENCE_CLASSIFICATION) {
       throw new IllegalStateException(
           "'"
@@ -106,6 +121,10 @@ public final class Models {
               + "' does not classify\n"
               + "fix: Models.load(...).classify(data.labels()) gives it a head for that");
     }
+  }
+
+  static Objective objective(Pretrained model, Examples rows) {
+    requireLabels(model);
     return new TextClassification(rows, model.tokenizer(), model.labels());
   }
 

@@ -1,6 +1,7 @@
 package org.peft4j;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.peft4j.adapter.Combination;
 import org.peft4j.adapter.PeftModel;
@@ -13,6 +14,7 @@ import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 import org.peft4j.train.Metrics;
 import org.peft4j.train.Objective;
+import org.peft4j.train.Prediction;
 import org.peft4j.train.RowFormat;
 import org.peft4j.train.Training;
 
@@ -75,6 +77,15 @@ public final class Tuned extends PeftModel {
    */
   public Metrics evaluate(Conversations rows, RowFormat format) {
     return Models.objective(model, rows, format).evaluate(this, EVALUATION_BATCH);
+  }
+
+  /**
+   * The label of each text by the model as it is adapted now.
+   *
+   * @throws IllegalStateException when it does not classify
+   */
+  public List<Prediction> predict(String... texts) {
+    return Models.predictions(model, this, texts);
   }
 
   private Objective objective(Examples rows) {

@@ -74,8 +74,9 @@ class ArchitectureTest {
     facade.removeAll(Set.of("nn", "text.jinja"));
     TABLE.put("", facade);
     TABLE.put("notebook", and(facade, ""));
+    TABLE.put("ipynb", Set.of("notebook", "format"));
     TABLE.put("shell", Set.of("format"));
-    TABLE.put("cli", and(facade, "", "notebook", "shell"));
+    TABLE.put("cli", and(facade, "", "notebook", "ipynb", "shell"));
   }
 
   private static Set<String> and(Set<String> packages, String... more) {
@@ -163,6 +164,13 @@ class ArchitectureTest {
         .should()
         .dependOnClassesThat()
         .resideInAnyPackage("picocli..", "org.snakeyaml..")
+        .check(CLASSES);
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("org.peft4j.ipynb..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("org.commonmark..")
         .check(CLASSES);
     noClasses()
         .that()

@@ -490,6 +490,37 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     return s.append(trainableSummary()).toString();
   }
 
+  /**
+   * What the active adapters change in the weights of linear modules, module by module, in the
+   * order of the model. Modules that are trained whole beside the method, such as a new head, are
+   * left out.
+   *
+   * @throws IllegalStateException when they change no weights, or none is active
+   */
+  public final List<Change> changes() {
+    return Change.of(this, active);
+  }
+
+  /**
+   * What the active adapters change in one module.
+   *
+   * @param module its path or the end of it; the first that fits
+   * @throws IllegalArgumentException when they change no such module, with the names of those
+   */
+  public final Change change(String module) {
+    List<Change> all = changes();
+    return all.stream()
+        .filter(c -> c.site().equals(module) || c.site().endsWith("." + module))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "module\nexpected: one of "
+                        + all.stream().map(Change::site).toList()
+                        + ", or the end of one\nfound: "
+                        + module));
+  }
+
   /** The base's modules as a tree, with what each adapter does at which of them. */
   public final Description describe() {
     String name = base instanceof Pretrained p ? p + "\n" : "";

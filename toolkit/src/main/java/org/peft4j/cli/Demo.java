@@ -31,6 +31,7 @@ import org.peft4j.model.Inputs;
 import org.peft4j.model.Pooling;
 import org.peft4j.model.Pretrained;
 import org.peft4j.notebook.Charts;
+import org.peft4j.notebook.LineChart;
 import org.peft4j.notebook.Progress;
 import org.peft4j.onnx.OnnxSession;
 import org.peft4j.spi.Fluent;
@@ -222,7 +223,11 @@ final class Demo {
     try {
       Path chart = out.resolve("loss.png");
       Files.createDirectories(out);
-      Charts.write(Charts.loss("Training loss on WordNet glosses", losses), chart);
+      LineChart lines = Charts.losses("Training loss on WordNet glosses");
+      for (Map.Entry<String, Fit> run : losses.entrySet()) {
+        lines = lines.run(run.getKey(), run.getValue());
+      }
+      lines.write(chart);
       written.add("loss chart    " + chart);
     } catch (IllegalStateException e) {
       System.out.println(

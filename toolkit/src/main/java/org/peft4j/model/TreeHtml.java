@@ -17,7 +17,7 @@ final class TreeHtml {
 
   String of(String title, Described root) {
     out.append("<div class=\"peft4j-tree\">\n").append(STYLE);
-    out.append("<div>").append(escaped(title).replace("\n", "<br>")).append("</div>\n");
+    out.append("<div>").append(escaped(title).replace("\n", "<br/>")).append("</div>\n");
     if (root.inside().isEmpty() || !root.shape().isEmpty()) {
       add(root, 0);
     } else {
@@ -34,7 +34,8 @@ final class TreeHtml {
       out.append("</div>\n");
       return;
     }
-    out.append(depth < 2 || hasNote(d) ? "<details open>" : "<details>").append("<summary>");
+    out.append(depth < 2 || hasNote(d) ? "<details open=\"open\">" : "<details>")
+        .append("<summary>");
     line(d);
     out.append("</summary>\n");
     d.inside().forEach(c -> add(c, depth + 1));

@@ -99,10 +99,14 @@ public final class Progress implements AutoCloseable {
     }
   }
 
-  /** A bar for every training run. */
+  /** For every training run a live chart on a page that shows it, else a bar in a terminal. */
   public static final class Provider implements RunListener.Provider {
     @Override
     public List<RunListener> listeners() {
+      Display display = Displays.current();
+      if (display.isRich()) {
+        return List.of(new LiveTraining(display, System::nanoTime));
+      }
       return isVisible() ? List.of(new Training("training")) : List.of();
     }
   }
