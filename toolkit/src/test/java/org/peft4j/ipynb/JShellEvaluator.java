@@ -25,7 +25,7 @@ public final class JShellEvaluator implements Evaluator, AutoCloseable {
     String surefire = System.getProperty("surefire.test.class.path");
     shell.addToClasspath(surefire == null ? System.getProperty("java.class.path") : surefire);
     try (InputStream in =
-        Objects.requireNonNull(getClass().getResourceAsStream("/org/peft4j/cli/startup.jsh"))) {
+        Objects.requireNonNull(getClass().getResourceAsStream("/org/peft4j/shell/startup.jsh"))) {
       run("import java.util.*;\n" + new String(in.readAllBytes(), StandardCharsets.UTF_8));
     }
   }
