@@ -19,6 +19,7 @@ import picocli.CommandLine.ScopeType;
       DemoCommand.class,
       JshellCommand.class,
       RunCommand.class,
+      NotebookCommand.class,
       InfoCommand.class,
       TeachCommand.class,
       TrainCommand.class,

@@ -33,19 +33,22 @@ final class InProcess extends LocalExecutionControl {
 
   /** One snippet at work, and what came of it. */
   static final class Run {
+    private final InProcess control;
     private final Method snippet;
-    private @Nullable Thread thread;
+    private volatile @Nullable Thread thread;
     @Nullable Object value;
     String text = "";
     @Nullable Throwable thrown;
 
-    private Run(Method snippet) {
+    private Run(InProcess control, Method snippet) {
+      this.control = control;
       this.snippet = snippet;
     }
   }
 
   private final Map<String, Set<String>> holders = new HashMap<>();
   private volatile @Nullable Run running;
+  private volatile boolean refuses;
   private @Nullable Run last;
   private @Nullable String found;
   private boolean finding;
@@ -73,7 +76,7 @@ final class InProcess extends LocalExecutionControl {
 
   @Override
   protected String invoke(Method snippet) throws Exception {
-    Run run = new Run(snippet);
+    Run run = new Run(this, snippet);
     last = run;
     CURRENT.set(run);
     running = run;
@@ -99,13 +102,16 @@ final class InProcess extends LocalExecutionControl {
     thread.setContextClassLoader(run.snippet.getDeclaringClass().getClassLoader());
     run.thread = thread;
     try {
+      if (run.control.refuses) { // asked while the snippet was compiled
+        throw new InterruptedException();
+      }
       run.value = run.snippet.invoke(null);
       run.text = valueString(run.value);
     } catch (InvocationTargetException e) {
       Throwable cause = e.getCause() == null ? e : e.getCause();
       run.thrown = cause;
       throw cause;
-    } catch (RuntimeException | Error e) { // of toString
+    } catch (RuntimeException | InterruptedException | Error e) { // of toString, for the most part
       run.thrown = e;
       throw e;
     } finally {
@@ -118,6 +124,11 @@ final class InProcess extends LocalExecutionControl {
     Run run = last;
     last = null;
     return run;
+  }
+
+  /** Whether snippets that begin now end at once. */
+  void refuse(boolean all) {
+    refuses = all;
   }
 
   /** The thread of the snippet at work, or null. */

@@ -24,6 +24,7 @@ final class Interruption implements AutoCloseable {
   synchronized void reset() {
     asked = 0;
     stopped = false;
+    control.refuse(false);
   }
 
   synchronized boolean isAsked() {
@@ -36,12 +37,12 @@ final class Interruption implements AutoCloseable {
 
   /** Once: interrupts, and stops what has not ended after a while. Twice: stops at once. */
   synchronized void ask() {
+    asked++;
+    control.refuse(true);
     Thread thread = control.thread();
     if (thread == null) {
-      asked++; // between two snippets, or nothing is going on
-      return;
+      return; // between two snippets, or nothing is going on
     }
-    asked++;
     if (asked > 1) {
       stop(thread);
       return;

@@ -16,7 +16,7 @@ import org.eclipse.aether.supplier.SessionBuilderSupplier;
 import org.eclipse.aether.util.artifact.JavaScopes;
 
 /** Libraries with all they need, from Maven Central or the local repository in {@code ~/.m2}. */
-final class MavenLibraries {
+public final class MavenLibraries {
   private static final RemoteRepository CENTRAL =
       new RemoteRepository.Builder("central", "default", "https://repo.maven.apache.org/maven2")
           .build();
@@ -29,7 +29,7 @@ final class MavenLibraries {
    * @param coordinate {@code group:artifact:version}, or with type and classifier as Maven has them
    * @throws IllegalArgumentException if it is none, or is not to be had
    */
-  static List<Path> resolve(String coordinate) {
+  public static List<Path> resolve(String coordinate) {
     DefaultArtifact artifact;
     try {
       artifact = new DefaultArtifact(coordinate);
