@@ -74,8 +74,9 @@ class ArchitectureTest {
     facade.removeAll(Set.of("nn", "text.jinja"));
     TABLE.put("", facade);
     TABLE.put("notebook", and(facade, ""));
-    TABLE.put("ipynb", Set.of("notebook", "format"));
-    TABLE.put("cli", and(facade, "", "notebook", "ipynb"));
+    TABLE.put("ipynb", Set.of("notebook", "format", "shell"));
+    TABLE.put("shell", Set.of("format"));
+    TABLE.put("cli", and(facade, "", "notebook", "ipynb", "shell"));
   }
 
   private static Set<String> and(Set<String> packages, String... more) {

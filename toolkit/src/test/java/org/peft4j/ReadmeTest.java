@@ -76,7 +76,7 @@ class ReadmeTest {
   }
 
   private static List<String> startup() throws IOException {
-    try (var in = ReadmeTest.class.getResourceAsStream("/org/peft4j/cli/startup.jsh")) {
+    try (var in = ReadmeTest.class.getResourceAsStream("/org/peft4j/shell/startup.jsh")) {
       return new String(in.readAllBytes(), java.nio.charset.StandardCharsets.UTF_8)
           .lines()
           .toList();

@@ -1,8 +1,8 @@
 package org.peft4j.cli;
 
-import java.io.UncheckedIOException;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.shell.Failure;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -18,6 +18,8 @@ import picocli.CommandLine.ScopeType;
     subcommands = {
       DemoCommand.class,
       JshellCommand.class,
+      RunCommand.class,
+      NotebookCommand.class,
       InfoCommand.class,
       TeachCommand.class,
       TrainCommand.class,
@@ -56,32 +58,13 @@ public final class Main implements Runnable {
     line.setCaseInsensitiveEnumValuesAllowed(true);
     line.setExecutionExceptionHandler(
         (e, command, parsed) -> {
-          command.getErr().println(command.getColorScheme().errorText(message(e)));
+          command.getErr().println(command.getColorScheme().errorText(Failure.sentence(e)));
           if (main.trace) {
             e.printStackTrace(command.getErr());
           }
           return 1;
         });
     return line.execute(args);
-  }
-
-  /**
-   * What went wrong in one or a few lines, without Java's class names where the message says
-   * enough.
-   */
-  static String message(Throwable e) {
-    Throwable t =
-        e instanceof UncheckedIOException && e.getCause() != null && e.getMessage() == null
-            ? e.getCause()
-            : e;
-    String m = t.getMessage();
-    boolean expected =
-        t instanceof IllegalArgumentException
-            || t instanceof IllegalStateException
-            || t instanceof UncheckedIOException;
-    return m == null || m.isBlank()
-        ? "failed: " + t
-        : expected ? m : t.getClass().getSimpleName() + ": " + m;
   }
 
   @Override

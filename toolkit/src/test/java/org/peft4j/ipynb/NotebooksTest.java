@@ -57,7 +57,7 @@ class NotebooksTest {
   private void run(Ipynb notebook) throws IOException {
     String before = System.getProperty("PEFT4J_TUTORIAL");
     System.setProperty("PEFT4J_TUTORIAL", "small");
-    try (JShellEvaluator evaluator = new JShellEvaluator()) {
+    try (SessionEvaluator evaluator = new SessionEvaluator()) {
       Execution done = Execution.of(notebook, evaluator);
       Expected expected = EXPECTED.get(notebook.name());
 

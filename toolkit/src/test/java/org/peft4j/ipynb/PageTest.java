@@ -117,7 +117,7 @@ class PageTest {
 
   @Test
   void shells_of_tests_hand_values_over_and_refuse_mistakes() {
-    try (JShellEvaluator shell = new JShellEvaluator()) {
+    try (SessionEvaluator shell = new SessionEvaluator()) {
       assertThat(shell.run("int x = 20;\nx + 1")).isEqualTo(21);
       assertThat(shell.run("x")).isEqualTo(20);
       assertThat(shell.run("// nothing")).isNull();

@@ -1,3 +1,12 @@
+import java.io.*;
+import java.math.*;
+import java.net.*;
+import java.nio.file.*;
+import java.util.*;
+import java.util.concurrent.*;
+import java.util.function.*;
+import java.util.regex.*;
+import java.util.stream.*;
 import org.peft4j.*;
 import org.peft4j.adapter.Combination;
 import org.peft4j.data.*;

@@ -1,0 +1,238 @@
+package org.peft4j.cli;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.format.AtomicFiles;
+import org.peft4j.format.Json;
+import org.peft4j.shell.MavenLibraries;
+
+/** The folder by which Jupyter knows a kernel: {@code kernel.json} with the command that starts it. */
+final class KernelSpec {
+  private static final int RAPAIO_NEEDS = 22;
+
+  /** Kernels that can run our notebooks. */
+  enum Kind {
+    PEFT4J("peft4j", "peft4j (Java)", "java"),
+    RAPAIO("peft4j-rapaio", "peft4j (Java, rapaio)", "java"),
+    KOTLIN("peft4j-kotlin", "peft4j (Kotlin)", "kotlin"),
+    JJAVA("peft4j-jjava", "peft4j (Java, JJava)", "java");
+
+    private final String folder;
+    private final String title;
+    private final String language;
+
+    Kind(String folder, String title, String language) {
+      this.folder = folder;
+      this.title = title;
+      this.language = language;
+    }
+  }
+
+  private final Kind kind;
+
+  KernelSpec(Kind kind) {
+    this.kind = kind;
+  }
+
+  /** Writes the folder; a sentence on where. */
+  String install() throws IOException {
+    Map<String, Object> spec = new LinkedHashMap<>();
+    spec.put("argv", command());
+    spec.put("display_name", kind.title);
+    spec.put("language", kind.language);
+    spec.put("interrupt_mode", "message");
+    spec.put("env", environment());
+    Path folder =
+        AtomicFiles.installDirectory(
+            folder(),
+            d -> {
+              Files.writeString(d.resolve("kernel.json"), Json.formatUnsorted(spec) + "\n");
+              Logo.write(d);
+            });
+    return "kernel '"
+        + kind.folder
+        + "' written to "
+        + folder
+        + "\nIt runs what is built in this folder; after moving it, install again. Choose \""
+        + kind.title
+        + "\" in Jupyter, or start it by ./peft notebook.";
+  }
+
+  /** Removes the folder; a sentence. */
+  String uninstall() throws IOException {
+    Path folder = folder();
+    if (!Files.isDirectory(folder)) {
+      return "there is no kernel '" + kind.folder + "' in " + folder.getParent();
+    }
+    AtomicFiles.deleteTree(folder);
+    return "kernel '" + kind.folder + "' removed from " + folder.getParent();
+  }
+
+  private Path folder() {
+    return data().resolve("kernels").resolve(kind.folder);
+  }
+
+  /** Where Jupyter looks for what a user has installed. */
+  private static Path data() {
+    String named = System.getenv("JUPYTER_DATA_DIR");
+    if (named != null && !named.isBlank()) {
+      return Path.of(named);
+    }
+    String os = System.getProperty("os.name", "");
+    Path home = Path.of(System.getProperty("user.home", "."));
+    if (os.startsWith("Windows")) {
+      String roaming = System.getenv("APPDATA");
+      return (roaming != null ? Path.of(roaming) : home.resolve("AppData").resolve("Roaming"))
+          .resolve("jupyter");
+    }
+    if (os.startsWith("Mac")) {
+      return home.resolve("Library").resolve("Jupyter");
+    }
+    String xdg = System.getenv("XDG_DATA_HOME");
+    return (xdg != null && !xdg.isBlank() ? Path.of(xdg) : home.resolve(".local").resolve("share"))
+        .resolve("jupyter");
+  }
+
+  private Map<String, String> environment() {
+    return kind == Kind.JJAVA ? Map.of("JJAVA_CLASSPATH", ownClassPath()) : Map.of();
+  }
+
+  private List<String> command() {
+    return switch (kind) {
+      case PEFT4J -> java(runningJava(), Runtime.version().feature(), kernelClassPath(), "org.peft4j.kernel.Launch", "{connection_file}");
+      case RAPAIO -> rapaio();
+      case KOTLIN ->
+          java(
+              runningJava(),
+              Runtime.version().feature(),
+              libraries("org.jetbrains.kotlinx:kotlin-jupyter-kernel:0.11.0-398"),
+              "org.jetbrains.kotlinx.jupyter.IkotlinKt",
+              "{connection_file}",
+              "-cp=" + ownClassPath());
+      case JJAVA -> {
+        String jar = System.getenv("JJAVA_JAR");
+        if (jar == null || !Files.isRegularFile(Path.of(jar))) {
+          throw new IllegalStateException(
+              "JJAVA_JAR: no jar\nexpected: the kernel's jar, from https://github.com/dflib/jjava/releases\nfix: JJAVA_JAR=... ./peft notebook --install --for jjava");
+        }
+        List<String> c = options(Runtime.version().feature());
+        c.add(0, runningJava().toString());
+        c.addAll(List.of("-jar", Path.of(jar).toAbsolutePath().toString(), "{connection_file}"));
+        yield c;
+      }
+    };
+  }
+
+  private List<String> rapaio() {
+    Path java = runningJava();
+    int version = Runtime.version().feature();
+    if (version < RAPAIO_NEEDS) {
+      java = newer();
+      if (java == null) {
+        throw new IllegalStateException(
+            "rapaio's kernel needs JDK 22 or newer, and none is known here\nfix: JAVA_HOME=/path/to/newer/jdk ./peft notebook --install --for rapaio");
+      }
+      version = version(java.getParent().getParent());
+    }
+    return java(
+        java,
+        version,
+        libraries("io.github.padreati:rapaio-jupyter-kernel:3.0.1") + File.pathSeparator + ownClassPath(),
+        "org.rapaio.jupyter.kernel.MainApp",
+        "{connection_file}");
+  }
+
+  /** A newer JDK beside the running one; null where there is none. */
+  private static @Nullable Path newer() {
+    Path siblings = Path.of(System.getProperty("java.home")).getParent();
+    if (siblings == null) {
+      return null;
+    }
+    try (Stream<Path> all = Files.list(siblings)) {
+      return all.filter(Files::isDirectory)
+          .filter(d -> version(d) >= RAPAIO_NEEDS)
+          .map(d -> d.resolve("bin").resolve("java"))
+          .filter(Files::isExecutable)
+          .findFirst()
+          .orElse(null);
+    } catch (IOException e) {
+      return null;
+    }
+  }
+
+  /** What the file {@code release} of a JDK says; 0 where it says nothing. */
+  private static int version(Path home) {
+    try {
+      return Files.readAllLines(home.resolve("release")).stream()
+          .filter(l -> l.startsWith("JAVA_VERSION="))
+          .map(l -> l.replaceAll("\\D+", " ").strip().split(" ")[0])
+          .mapToInt(Integer::parseInt)
+          .findFirst()
+          .orElse(0);
+    } catch (IOException | NumberFormatException e) {
+      return 0;
+    }
+  }
+
+  private static Path runningJava() {
+    return Path.of(System.getProperty("java.home"), "bin", "java");
+  }
+
+  private static List<String> java(Path java, int version, String classPath, String... rest) {
+    List<String> c = new ArrayList<>();
+    c.add(java.toString());
+    c.addAll(options(version));
+    c.addAll(List.of("-cp", classPath));
+    c.addAll(List.of(rest));
+    return c;
+  }
+
+  /** As the start script passes them. */
+  private static List<String> options(int version) {
+    List<String> out = new ArrayList<>();
+    if (version >= 22) {
+      out.add("--enable-native-access=ALL-UNNAMED");
+    }
+    if (version >= 24) {
+      out.add("--sun-misc-unsafe-memory-access=allow");
+    }
+    out.add("-Djava.awt.headless=true");
+    out.add("-Dorg.slf4j.simpleLogger.defaultLogLevel=error");
+    out.add("-DPEFT4J_PROGRESS=off");
+    return out;
+  }
+
+  private static String libraries(String coordinate) {
+    return MavenLibraries.resolve(coordinate).stream()
+        .map(Path::toString)
+        .collect(Collectors.joining(File.pathSeparator));
+  }
+
+  /** The class path of this process, in full paths. */
+  private static String ownClassPath() {
+    return Stream.of(System.getProperty("java.class.path", "").split(File.pathSeparator))
+        .map(p -> Path.of(p).toAbsolutePath().toString())
+        .collect(Collectors.joining(File.pathSeparator));
+  }
+
+  /** With the kernel's own classes, which the start script builds beside the toolkit's. */
+  private static String kernelClassPath() {
+    try {
+      Class.forName("org.peft4j.kernel.Launch", false, KernelSpec.class.getClassLoader());
+    } catch (ClassNotFoundException e) {
+      throw new IllegalStateException(
+          "the kernel is not on the class path\nexpected: peft4j-notebooks\nfix: start from a checkout by ./peft, or add org.peft4j:peft4j-notebooks",
+          e);
+    }
+    return ownClassPath();
+  }
+}
