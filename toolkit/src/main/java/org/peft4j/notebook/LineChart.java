@@ -85,7 +85,8 @@ public final class LineChart extends Chart {
   }
 
   static LineChart of(String title) {
-    return new LineChart(title, new Axes("", "", false, false, Double.NaN, Double.NaN, HEIGHT), List.of());
+    return new LineChart(
+        title, new Axes("", "", false, false, Double.NaN, Double.NaN, HEIGHT), List.of());
   }
 
   private LineChart with(Axes a) {
