@@ -12,8 +12,9 @@ import org.dflib.jjava.jupyter.messages.publish.PublishStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Standard output and error of cells: collected, and sent to the page a few times a second and at the
- * end of the cell, so that neither long runs are silent nor many short prints are many messages.
+ * Standard output and error of cells: collected, and sent to the page a few times a second and at
+ * the end of the cell, so that neither long runs are silent nor many short prints are many
+ * messages.
  */
 final class CellStreams {
   private static final int PERIOD_MILLIS = 100;

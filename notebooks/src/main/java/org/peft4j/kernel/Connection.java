@@ -56,8 +56,7 @@ final class Connection extends JupyterConnection implements AutoCloseable {
     iopub.bind(properties);
     controls.bind(properties);
     requests.bind(properties);
-    iopub.sendMessage(
-        new Message<>(null, MessageType.PUBLISH_STATUS, PublishStatus.STARTING));
+    iopub.sendMessage(new Message<>(null, MessageType.PUBLISH_STATUS, PublishStatus.STARTING));
   }
 
   @Override

@@ -101,11 +101,7 @@ final class Kernel extends BaseKernel {
     } catch (RuntimeException | Error e) {
       failure =
           new Failure(
-              Failure.Kind.EXCEPTION,
-              e.getClass().getSimpleName(),
-              Failure.sentence(e),
-              0,
-              "");
+              Failure.Kind.EXCEPTION, e.getClass().getSimpleName(), Failure.sentence(e), 0, "");
     } finally {
       streams.end();
     }
@@ -123,7 +119,9 @@ final class Kernel extends BaseKernel {
     }
   }
 
-  /** What a snippet has to say without a value: what a command answers, or that names are missing. */
+  /**
+   * What a snippet has to say without a value: what a command answers, or that names are missing.
+   */
   private void note(Feedback f) {
     boolean tells =
         f.name() == null && !f.isExpression() && !f.text().isEmpty() && !isPlain(f.text());

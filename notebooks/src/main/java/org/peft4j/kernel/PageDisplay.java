@@ -56,8 +56,7 @@ final class PageDisplay implements Display {
         .forEach(
             (type, form) ->
                 data.putData(
-                    type,
-                    form instanceof byte[] b ? Base64.getEncoder().encodeToString(b) : form));
+                    type, form instanceof byte[] b ? Base64.getEncoder().encodeToString(b) : form));
     return data;
   }
 }

@@ -121,8 +121,7 @@ final class Requests extends ShellChannel {
         signatures.calculateSignature(parts.get(1), parts.get(2), parts.get(3), parts.get(4));
     boolean signed =
         signature == null // a connection without key
-            || MessageDigest.isEqual(
-                signature.getBytes(StandardCharsets.US_ASCII), parts.get(0));
+            || MessageDigest.isEqual(signature.getBytes(StandardCharsets.US_ASCII), parts.get(0));
     if (!signed) {
       LOGGER.warn("dropped a request with a wrong signature");
       return null;

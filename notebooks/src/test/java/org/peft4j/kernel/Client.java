@@ -40,7 +40,9 @@ final class Client implements AutoCloseable {
 
     String stream(String name) {
       StringBuilder s = new StringBuilder();
-      of("stream").stream().filter(m -> name.equals(m.get("name"))).forEach(m -> s.append(m.get("text")));
+      of("stream").stream()
+          .filter(m -> name.equals(m.get("name")))
+          .forEach(m -> s.append(m.get("text")));
       return s.toString();
     }
   }
@@ -129,9 +131,7 @@ final class Client implements AutoCloseable {
     header.put("date", "2026-01-01T00:00:00.000000Z");
     header.put("msg_type", type);
     header.put("version", "5.3");
-    return new byte[][] {
-      utf8(Json.line(header)), utf8("{}"), utf8("{}"), utf8(Json.line(content))
-    };
+    return new byte[][] {utf8(Json.line(header)), utf8("{}"), utf8("{}"), utf8(Json.line(content))};
   }
 
   static void sendFrames(ZMQ.Socket to, String signature, byte[]... parts) {
@@ -175,7 +175,8 @@ final class Client implements AutoCloseable {
       at++;
     }
     byte[][] parts = frames.subList(at + 2, at + 6).toArray(byte[][]::new);
-    if (!signature(ports.key, parts).equals(new String(frames.get(at + 1), StandardCharsets.UTF_8))) {
+    if (!signature(ports.key, parts)
+        .equals(new String(frames.get(at + 1), StandardCharsets.UTF_8))) {
       throw new IllegalStateException("the kernel signed wrongly");
     }
     Map<?, ?> header = json(parts[0]);

@@ -79,7 +79,9 @@ class ProtocolTest {
 
   @Test
   void a_cell_prints_and_has_a_result() {
-    Answer a = client.execute("System.out.print(\"Grüße \"); System.err.println(\"!\");\nint a = 20;\na + 22");
+    Answer a =
+        client.execute(
+            "System.out.print(\"Grüße \"); System.err.println(\"!\");\nint a = 20;\na + 22");
     assertThat(text(a)).isEqualTo("42");
     assertThat(a.stream("stdout")).isEqualTo("Grüße ");
     assertThat(a.stream("stderr")).isEqualTo("!\n");
@@ -169,7 +171,10 @@ class ProtocolTest {
   }
 
   private static Object isComplete(String code) {
-    return client.ask(client.shell, "is_complete_request", Map.of("code", code)).reply().get("status");
+    return client
+        .ask(client.shell, "is_complete_request", Map.of("code", code))
+        .reply()
+        .get("status");
   }
 
   @Test
@@ -195,7 +200,9 @@ class ProtocolTest {
 
   @Test
   void what_is_no_message_or_wrongly_signed_is_dropped() throws Exception {
-    byte[][] parts = client.parts("forged", "execute_request", Client.code("System.setProperty(\"forged\", \"yes\");"));
+    byte[][] parts =
+        client.parts(
+            "forged", "execute_request", Client.code("System.setProperty(\"forged\", \"yes\");"));
     Client.sendFrames(client.shell, "0".repeat(64), parts);
     Client.sendFrames(client.shell, "", parts);
     Client.sendFrames(client.shell, Client.signature("another key", parts), parts);
@@ -233,8 +240,7 @@ class ProtocolTest {
       for (InetAddress a : Collections.list(n.getInetAddresses())) {
         if (!a.isLoopbackAddress() && !a.isLinkLocalAddress()) {
           try (Socket s = new Socket()) {
-            assertThatThrownBy(
-                    () -> s.connect(new InetSocketAddress(a, ports.port("shell")), 500))
+            assertThatThrownBy(() -> s.connect(new InetSocketAddress(a, ports.port("shell")), 500))
                 .as(a.toString())
                 .isInstanceOf(java.io.IOException.class);
           }
@@ -301,8 +307,7 @@ class ProtocolTest {
             "-Djava.awt.headless=true",
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
             "-cp",
-            System.getProperty(
-                "surefire.test.class.path", System.getProperty("java.class.path")),
+            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
             "org.peft4j.kernel.Launch",
             file.toString()));
     return new ProcessBuilder(command)

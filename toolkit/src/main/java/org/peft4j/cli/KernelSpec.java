@@ -15,7 +15,9 @@ import org.peft4j.format.AtomicFiles;
 import org.peft4j.format.Json;
 import org.peft4j.shell.MavenLibraries;
 
-/** The folder by which Jupyter knows a kernel: {@code kernel.json} with the command that starts it. */
+/**
+ * The folder by which Jupyter knows a kernel: {@code kernel.json} with the command that starts it.
+ */
 final class KernelSpec {
   private static final int RAPAIO_NEEDS = 22;
 
@@ -108,7 +110,13 @@ final class KernelSpec {
 
   private List<String> command() {
     return switch (kind) {
-      case PEFT4J -> java(runningJava(), Runtime.version().feature(), kernelClassPath(), "org.peft4j.kernel.Launch", "{connection_file}");
+      case PEFT4J ->
+          java(
+              runningJava(),
+              Runtime.version().feature(),
+              kernelClassPath(),
+              "org.peft4j.kernel.Launch",
+              "{connection_file}");
       case RAPAIO -> rapaio();
       case KOTLIN ->
           java(
@@ -146,7 +154,9 @@ final class KernelSpec {
     return java(
         java,
         version,
-        libraries("io.github.padreati:rapaio-jupyter-kernel:3.0.1") + File.pathSeparator + ownClassPath(),
+        libraries("io.github.padreati:rapaio-jupyter-kernel:3.0.1")
+            + File.pathSeparator
+            + ownClassPath(),
         "org.rapaio.jupyter.kernel.MainApp",
         "{connection_file}");
   }

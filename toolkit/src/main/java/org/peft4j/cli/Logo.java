@@ -18,7 +18,9 @@ final class Logo {
 
   private Logo() {}
 
-  /** Writes {@code logo-32x32.png} and {@code logo-64x64.png}; nothing where this JDK cannot draw. */
+  /**
+   * Writes {@code logo-32x32.png} and {@code logo-64x64.png}; nothing where this JDK cannot draw.
+   */
   static void write(Path folder) throws IOException {
     for (int size : SIZES) {
       final BufferedImage picture;

@@ -96,8 +96,7 @@ final class NotebookCommand implements Callable<Integer> {
   }
 
   private static int start() throws IOException, InterruptedException {
-    for (List<String> command :
-        List.of(List.of("jupyter-lab"), List.of("jupyter-notebook"))) {
+    for (List<String> command : List.of(List.of("jupyter-lab"), List.of("jupyter-notebook"))) {
       Path program = onPath(command.get(0));
       if (program != null) {
         new KernelSpec(KernelSpec.Kind.PEFT4J).install();

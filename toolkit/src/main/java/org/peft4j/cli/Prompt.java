@@ -153,14 +153,7 @@ final class Prompt implements AutoCloseable {
     for (String text : c.texts()) {
       boolean opens = text.endsWith("(");
       candidates.add(
-          new Candidate(
-              kept + text,
-              opens ? text + ")" : text,
-              null,
-              null,
-              null,
-              null,
-              false));
+          new Candidate(kept + text, opens ? text + ")" : text, null, null, null, null, false));
     }
   }
 

@@ -38,7 +38,8 @@ final class Script {
   /** Runs it; false where it failed, which standard error then says. */
   boolean run() throws IOException {
     if (!Files.isRegularFile(file)) {
-      throw new IllegalArgumentException(file + ": no such file\nexpected: a file of Java snippets");
+      throw new IllegalArgumentException(
+          file + ": no such file\nexpected: a file of Java snippets");
     }
     Failure failure =
         session

@@ -69,6 +69,10 @@ final class Cell {
   /** The line of a place, from 1. */
   static int lineOf(String text, int position) {
     return 1
-        + (int) text.substring(0, Math.min(position, text.length())).chars().filter(c -> c == '\n').count();
+        + (int)
+            text.substring(0, Math.min(position, text.length()))
+                .chars()
+                .filter(c -> c == '\n')
+                .count();
   }
 }

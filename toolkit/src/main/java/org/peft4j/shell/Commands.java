@@ -7,7 +7,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 
-/** Lines that are no Java: {@code %help} or {@code /help}, the same in a terminal and a notebook. */
+/**
+ * Lines that are no Java: {@code %help} or {@code /help}, the same in a terminal and a notebook.
+ */
 final class Commands {
   private record Command(String arguments, String purpose, UnaryOperator<String> body) {}
 
@@ -72,9 +74,9 @@ final class Commands {
 
   private String help() {
     StringBuilder s = new StringBuilder();
-    all.forEach(
-        (n, c) -> s.append(String.format("%%%-30s %s%n", n + c.arguments, c.purpose)));
-    s.append("Each can be written with / too. Tab completes names; Peft. and then Tab shows all methods.");
+    all.forEach((n, c) -> s.append(String.format("%%%-30s %s%n", n + c.arguments, c.purpose)));
+    s.append(
+        "Each can be written with / too. Tab completes names; Peft. and then Tab shows all methods.");
     return s.toString();
   }
 
@@ -92,7 +94,8 @@ final class Commands {
   }
 
   private String jar(String path) {
-    Path jar = Path.of(path.startsWith("~/") ? System.getProperty("user.home") + path.substring(1) : path);
+    Path jar =
+        Path.of(path.startsWith("~/") ? System.getProperty("user.home") + path.substring(1) : path);
     if (!Files.exists(jar)) {
       throw new IllegalArgumentException(
           jar.toAbsolutePath() + ": not there\nexpected: a jar or a folder of classes");

@@ -9,8 +9,8 @@ import jdk.jshell.Diag;
 import jdk.jshell.SourceCodeAnalysis;
 
 /**
- * What the compiler says about a piece of code: its words, the line, a mark under it, and names that
- * look like the one it does not know.
+ * What the compiler says about a piece of code: its words, the line, a mark under it, and names
+ * that look like the one it does not know.
  */
 final class Diagnosis {
   private static final Pattern SYMBOL =

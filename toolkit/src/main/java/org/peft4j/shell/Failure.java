@@ -33,7 +33,8 @@ public record Failure(Kind kind, String name, String message, int line, String t
   }
 
   static Failure of(Kind kind, String message, int line) {
-    String name = kind.name().charAt(0) + kind.name().substring(1).toLowerCase(java.util.Locale.ROOT);
+    String name =
+        kind.name().charAt(0) + kind.name().substring(1).toLowerCase(java.util.Locale.ROOT);
     return new Failure(kind, name, message, line, "");
   }
 
@@ -43,8 +44,8 @@ public record Failure(Kind kind, String name, String message, int line, String t
   }
 
   /**
-   * An exception in one or a few lines: the toolkit's own messages as they are, others with the name
-   * of their class.
+   * An exception in one or a few lines: the toolkit's own messages as they are, others with the
+   * name of their class.
    */
   public static String sentence(Throwable thrown) {
     Throwable t = thrown;

@@ -138,8 +138,8 @@ final class InProcess extends LocalExecutionControl {
   }
 
   /**
-   * Ends the snippet at work wherever it is. On JDK 20 and newer only where its own code goes
-   * round a loop or calls a method; what it has called must come back first.
+   * Ends the snippet at work wherever it is. On JDK 20 and newer only where its own code goes round
+   * a loop or calls a method; what it has called must come back first.
    */
   @Override
   @SuppressWarnings({"removal", "deprecation", "ThreadStop"})

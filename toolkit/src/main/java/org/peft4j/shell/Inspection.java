@@ -15,7 +15,8 @@ final class Inspection {
         analysis.documentation(snippet, snippet.length(), true)) {
       String jdk = d.javadoc();
       String text = jdk == null ? Javadocs.of(d.signature()) : Javadocs.plain(jdk);
-      out.add(new Documented(Reports.shorter(d.signature()).replaceFirst("^(\\w+):", "$1: "), text));
+      out.add(
+          new Documented(Reports.shorter(d.signature()).replaceFirst("^(\\w+):", "$1: "), text));
     }
     return out;
   }

@@ -65,7 +65,9 @@ final class Javadocs {
     }
   }
 
-  /** The comment of what has this signature (in JShell's words), plain; empty where none is known. */
+  /**
+   * The comment of what has this signature (in JShell's words), plain; empty where none is known.
+   */
   static String of(String signature) {
     String key = key(signature);
     String comment = Index.COMMENTS.get(key);
@@ -153,7 +155,8 @@ final class Javadocs {
     if (!tag.startsWith("link")) {
       return tag.equals("inheritDoc") ? "" : text;
     }
-    Matcher target = Pattern.compile("([\\w.#]+(?:\\([^)]*\\))?)\\s*(.*)", Pattern.DOTALL).matcher(text);
+    Matcher target =
+        Pattern.compile("([\\w.#]+(?:\\([^)]*\\))?)\\s*(.*)", Pattern.DOTALL).matcher(text);
     if (!target.matches()) {
       return text;
     }

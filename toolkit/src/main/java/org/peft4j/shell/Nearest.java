@@ -14,13 +14,14 @@ final class Nearest {
     int limit = Math.max(1, (typed.length() + 1) / 3);
     return known.stream()
         .filter(k -> distance(typed, k) <= limit)
-        .sorted(
-            Comparator.comparingInt((String k) -> distance(typed, k)).thenComparing(k -> k))
+        .sorted(Comparator.comparingInt((String k) -> distance(typed, k)).thenComparing(k -> k))
         .limit(atMost)
         .toList();
   }
 
-  /** Letters to insert, leave out, replace or swap with their neighbour; the case does not count. */
+  /**
+   * Letters to insert, leave out, replace or swap with their neighbour; the case does not count.
+   */
   private static int distance(String a, String b) {
     String x = a.toLowerCase(Locale.ROOT);
     String y = b.toLowerCase(Locale.ROOT);
@@ -32,8 +33,7 @@ final class Nearest {
           continue;
         }
         int change = x.charAt(i - 1) == y.charAt(j - 1) ? 0 : 1;
-        d[i][j] =
-            Math.min(d[i - 1][j - 1] + change, Math.min(d[i - 1][j] + 1, d[i][j - 1] + 1));
+        d[i][j] = Math.min(d[i - 1][j - 1] + change, Math.min(d[i - 1][j] + 1, d[i][j - 1] + 1));
         boolean swapped =
             i > 1
                 && j > 1

@@ -77,8 +77,7 @@ final class Reports {
   /** An exception of JShell's own: something that was declared uses what is not there. */
   static Failure unresolved(JShell shell, JShellException e, int line) {
     if (e instanceof UnresolvedReferenceException u) {
-      String names =
-          shell.unresolvedDependencies(u.getSnippet()).collect(Collectors.joining(", "));
+      String names = shell.unresolvedDependencies(u.getSnippet()).collect(Collectors.joining(", "));
       return Failure.of(
           Failure.Kind.COMPILE,
           "error: " + u.getSnippet().name() + " uses what is not declared: " + names,

@@ -26,9 +26,9 @@ import jdk.jshell.spi.ExecutionEnv;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Code evaluated piece by piece in this process, with the toolkit's classes on the class path and its
- * names imported. One piece at a time; {@link #interrupt} comes from another thread. Close it at the
- * end.
+ * Code evaluated piece by piece in this process, with the toolkit's classes on the class path and
+ * its names imported. One piece at a time; {@link #interrupt} comes from another thread. Close it
+ * at the end.
  */
 public final class Session implements AutoCloseable {
   private static final String STARTUP = "startup.jsh";
@@ -64,8 +64,8 @@ public final class Session implements AutoCloseable {
   }
 
   /**
-   * A session for a terminal: the value of an expression stays in a variable {@code $1}, {@code $2},
-   * ...
+   * A session for a terminal: the value of an expression stays in a variable {@code $1}, {@code
+   * $2}, ...
    *
    * @throws IllegalStateException where this Java has no compiler
    */
@@ -146,8 +146,7 @@ public final class Session implements AutoCloseable {
       done.add(Feedback.note(commands.run(part.source())));
       return null;
     } catch (IllegalArgumentException | IllegalStateException e) {
-      return Failure.of(
-          Failure.Kind.COMMAND, Failure.sentence(e), Cell.lineOf(code, part.start()));
+      return Failure.of(Failure.Kind.COMMAND, Failure.sentence(e), Cell.lineOf(code, part.start()));
     }
   }
 
@@ -194,8 +193,7 @@ public final class Session implements AutoCloseable {
     }
   }
 
-  private @Nullable Failure failure(
-      SnippetEvent e, InProcess.@Nullable Run run, int line) {
+  private @Nullable Failure failure(SnippetEvent e, InProcess.@Nullable Run run, int line) {
     Throwable thrown = run == null ? null : run.thrown;
     if (interruption.isAsked() && (interruption.hasStopped() || thrown != null)) {
       return Failure.of(Failure.Kind.INTERRUPTED, "interrupted", line);
@@ -290,8 +288,8 @@ public final class Session implements AutoCloseable {
   }
 
   /**
-   * Signatures and documentation of what stands at {@code cursor}: all methods of a name, a class, or
-   * a variable. Empty where there is nothing.
+   * Signatures and documentation of what stands at {@code cursor}: all methods of a name, a class,
+   * or a variable. Empty where there is nothing.
    *
    * @param cursor characters before it
    */

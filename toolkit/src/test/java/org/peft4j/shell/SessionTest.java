@@ -111,7 +111,9 @@ class SessionTest {
   @Test
   void inspection_gives_signatures_and_comments() {
     List<Documented> lora = session.inspect("Peft.lora(model)", 7);
-    assertThat(lora).extracting(Documented::signature).contains("Lora.Options<Tuned> Peft.lora(Block model)");
+    assertThat(lora)
+        .extracting(Documented::signature)
+        .contains("Lora.Options<Tuned> Peft.lora(Block model)");
     assertThat(lora.get(0).text()).contains("Low-rank adaptation");
     assertThat(session.inspect("Models", 6).get(0).toString()).contains("Models").contains("\n");
     assertThat(session.inspect("", 0)).isEmpty();
@@ -124,8 +126,7 @@ class SessionTest {
     assertThat(failure("%mavn a:b:1").message()).contains("fix: %maven");
     assertThat(failure("%jar " + dir.resolve("none.jar")).message()).contains("not there");
     Path folder = Files.createDirectories(dir.resolve("classes"));
-    assertThat(session.evaluate("1 + 1\n%jar " + folder + "\n2 + 2").result().value())
-        .isEqualTo(4);
+    assertThat(session.evaluate("1 + 1\n%jar " + folder + "\n2 + 2").result().value()).isEqualTo(4);
   }
 
   @Test
