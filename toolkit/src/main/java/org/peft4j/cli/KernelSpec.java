@@ -149,7 +149,7 @@ final class KernelSpec {
         throw new IllegalStateException(
             "rapaio's kernel needs JDK 22 or newer, and none is known here\nfix: JAVA_HOME=/path/to/newer/jdk ./peft notebook --install --for rapaio");
       }
-      version = version(java.getParent().getParent());
+      version = version(java.resolve("../..").normalize());
     }
     return java(
         java,

@@ -20,6 +20,7 @@ import org.jline.reader.Parser;
 import org.jline.reader.UserInterruptException;
 import org.jline.terminal.Terminal;
 import org.jline.terminal.TerminalBuilder;
+import org.peft4j.notebook.Progress;
 import org.peft4j.shell.Completions;
 import org.peft4j.shell.Failure;
 import org.peft4j.shell.Session;
@@ -30,13 +31,12 @@ import org.peft4j.tensor.CacheHome;
  * completion; from a pipe line by line. The session opens while the first line is typed.
  */
 final class Prompt implements AutoCloseable {
-  private final InputStream in;
-  private final PrintStream out;
+  private final InputStream in = System.in;
+  private final PrintStream out = System.out;
   private final CompletableFuture<Session> opening = new CompletableFuture<>();
 
-  Prompt(InputStream in, PrintStream out) {
-    this.in = in;
-    this.out = out;
+  /** A prompt on standard input and output. */
+  Prompt() {
     Thread opener = new Thread(this::open, "session");
     opener.setDaemon(true);
     opener.start();
@@ -62,7 +62,7 @@ final class Prompt implements AutoCloseable {
 
   /** Until the end of input or {@code /exit}. */
   void run() throws IOException {
-    if (System.console() == null || Boolean.getBoolean("peft4j.plain")) {
+    if (!Progress.isTerminal() || Boolean.getBoolean("peft4j.plain")) {
       runPlain();
       return;
     }

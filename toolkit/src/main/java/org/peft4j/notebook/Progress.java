@@ -32,10 +32,11 @@ public final class Progress implements AutoCloseable {
     return setting != null ? setting.equals("on") : isTerminal();
   }
 
+  /** Whether somebody types and reads at a terminal. */
   @SuppressWarnings(
       "SystemConsoleNull") // from JDK 22 on there always is a console, which says by isTerminal()
   // what it is
-  private static boolean isTerminal() {
+  public static boolean isTerminal() {
     Console console = System.console();
     if (console == null) {
       return false;
