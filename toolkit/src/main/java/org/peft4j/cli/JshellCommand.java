@@ -19,7 +19,7 @@ final class JshellCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    try (Prompt prompt = new Prompt(System.in, System.out)) {
+    try (Prompt prompt = new Prompt()) {
       for (Path file : files) {
         if (!new Script(file, prompt.session(), System.out).run()) {
           return 1;
