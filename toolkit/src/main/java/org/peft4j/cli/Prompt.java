@@ -41,9 +41,7 @@ final class Prompt implements AutoCloseable {
 
   private void open() {
     try {
-      Session session = Session.open();
-      opening.complete(session);
-      session.complete("Peft.", 5); // the first completion takes a second
+      opening.complete(Session.open());
     } catch (RuntimeException | Error e) {
       opening.completeExceptionally(e);
     }
