@@ -2,7 +2,6 @@ package org.peft4j.cli;
 
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.file.Files;
@@ -11,6 +10,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.jline.reader.Candidate;
+import org.jline.reader.CompletingParsedLine;
 import org.jline.reader.EOFError;
 import org.jline.reader.EndOfFileException;
 import org.jline.reader.LineReader;
@@ -31,7 +31,6 @@ import org.peft4j.tensor.CacheHome;
  * completion; from a pipe line by line. The session opens while the first line is typed.
  */
 final class Prompt implements AutoCloseable {
-  private final InputStream in = System.in;
   private final PrintStream out = System.out;
   private final CompletableFuture<Session> opening = new CompletableFuture<>();
 
@@ -44,9 +43,7 @@ final class Prompt implements AutoCloseable {
 
   private void open() {
     try {
-      Session session = Session.open();
-      opening.complete(session);
-      session.complete("Peft.", 5); // the first completion takes a second
+      opening.complete(Session.open());
     } catch (RuntimeException | Error e) {
       opening.completeExceptionally(e);
     }
@@ -73,7 +70,7 @@ final class Prompt implements AutoCloseable {
 
   private void runPlain() throws IOException {
     BufferedReader lines =
-        new BufferedReader(new InputStreamReader(in, java.nio.charset.Charset.defaultCharset()));
+        new BufferedReader(new InputStreamReader(System.in, java.nio.charset.Charset.defaultCharset()));
     StringBuilder pending = new StringBuilder();
     for (String line = lines.readLine(); line != null; line = lines.readLine()) {
       pending.append(line).append('\n');
@@ -186,7 +183,7 @@ final class Prompt implements AutoCloseable {
   }
 
   /** The name at the cursor. */
-  private record Word(String line, int cursor, int start) implements ParsedLine {
+  private record Word(String line, int cursor, int start) implements CompletingParsedLine {
     @Override
     public String word() {
       return line.substring(start, cursor);
@@ -200,6 +197,21 @@ final class Prompt implements AutoCloseable {
     @Override
     public int wordIndex() {
       return 0;
+    }
+
+    @Override
+    public CharSequence escape(CharSequence candidate, boolean complete) {
+      return candidate;
+    }
+
+    @Override
+    public int rawWordCursor() {
+      return wordCursor();
+    }
+
+    @Override
+    public int rawWordLength() {
+      return wordCursor();
     }
 
     @Override

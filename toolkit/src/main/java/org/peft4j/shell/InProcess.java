@@ -8,13 +8,17 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import jdk.jshell.execution.LocalExecutionControl;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Runs snippets in this process, so that they share the toolkit's classes and native memory, and
- * keeps the value of each as an object. JShell runs every snippet in a thread of its own; that
- * thread is found through {@link #CURRENT}, which it inherits.
+ * keeps the value of each as an object. JShell makes a thread for every snippet; one that stays does
+ * the work, as native libraries keep memory for each thread that calls them.
  */
 final class InProcess extends LocalExecutionControl {
   private static final int STOPS_BY_INSTRUMENTS = 20; // from this JDK on, Thread.stop is gone
@@ -48,6 +52,13 @@ final class InProcess extends LocalExecutionControl {
 
   private final Map<String, Set<String>> holders = new HashMap<>();
   private volatile @Nullable Run running;
+  private final ExecutorService worker =
+      Executors.newSingleThreadExecutor(
+          r -> {
+            Thread t = new Thread(r, "snippets");
+            t.setDaemon(true);
+            return t;
+          });
   private volatile boolean refuses;
   private @Nullable Run last;
   private @Nullable String found;
@@ -89,7 +100,7 @@ final class InProcess extends LocalExecutionControl {
     return run.text;
   }
 
-  /** What JShell calls in the snippet's thread in place of the snippet. */
+  /** What JShell calls, in a thread that it makes for it, in place of the snippet. */
   @SuppressWarnings("unused") // by reflection
   static void begin() throws Throwable {
     Run run = CURRENT.get();
@@ -97,20 +108,37 @@ final class InProcess extends LocalExecutionControl {
     if (run == null) {
       throw new IllegalStateException("a snippet was started out of its order");
     }
+    Future<?> end = run.control.worker.submit(() -> run.control.run(run));
+    while (true) {
+      try {
+        end.get();
+        return;
+      } catch (ExecutionException e) {
+        throw e.getCause() == null ? e : e.getCause();
+      } catch (InterruptedException e) {
+        // meant for the snippet, which hears of it by itself
+      }
+    }
+  }
+
+  private @Nullable Void run(Run run) throws Exception {
     Thread thread = Thread.currentThread();
-    thread.setName("snippet");
     thread.setContextClassLoader(run.snippet.getDeclaringClass().getClassLoader());
     run.thread = thread;
     try {
-      if (run.control.refuses) { // asked while the snippet was compiled
+      if (refuses) { // asked while the snippet was compiled
         throw new InterruptedException();
       }
       run.value = run.snippet.invoke(null);
       run.text = valueString(run.value);
+      return null;
     } catch (InvocationTargetException e) {
       Throwable cause = e.getCause() == null ? e : e.getCause();
       run.thrown = cause;
-      throw cause;
+      if (cause instanceof Error error) {
+        throw error;
+      }
+      throw cause instanceof Exception x ? x : e;
     } catch (RuntimeException | InterruptedException | Error e) { // of toString, for the most part
       run.thrown = e;
       throw e;
@@ -124,6 +152,12 @@ final class InProcess extends LocalExecutionControl {
     Run run = last;
     last = null;
     return run;
+  }
+
+  @Override
+  public void close() {
+    worker.shutdownNow();
+    super.close();
   }
 
   /** Whether snippets that begin now end at once. */
@@ -150,6 +184,7 @@ final class InProcess extends LocalExecutionControl {
     }
     if (Runtime.version().feature() >= STOPS_BY_INSTRUMENTS) {
       super.stop();
+      t.interrupt();
     } else {
       t.stop(); // not the whole group: libraries start threads of theirs in it
     }

@@ -13,6 +13,7 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import jdk.jshell.EvalException;
 import jdk.jshell.JShell;
@@ -227,6 +228,16 @@ public final class Session implements AutoCloseable {
     interruption.ask();
   }
 
+  /** JShell's compiler is for one thread at a time. */
+  private <T> T alone(Supplier<T> work) {
+    evaluating.lock();
+    try {
+      return work.get();
+    } finally {
+      evaluating.unlock();
+    }
+  }
+
   /** Whether code could be evaluated as it is, needs more lines, or never will be right. */
   public enum Completeness {
     COMPLETE,
@@ -236,6 +247,10 @@ public final class Session implements AutoCloseable {
 
   /** What is to be thought of code before it is evaluated. */
   public Completeness completeness(String code) {
+    return alone(() -> judge(code));
+  }
+
+  private Completeness judge(String code) {
     Cell cell = new Cell(analysis, code);
     for (Cell.Part p = cell.next(); p != null; p = cell.next()) {
       switch (p.completeness()) {
@@ -257,6 +272,10 @@ public final class Session implements AutoCloseable {
    * @param cursor characters before it
    */
   public Completions complete(String code, int cursor) {
+    return alone(() -> completions(code, cursor));
+  }
+
+  private Completions completions(String code, int cursor) {
     String before = code.substring(0, cursor);
     int start = startOfLast(before);
     if (start < cursor && Commands.isCommand(before.substring(start))) {
@@ -294,6 +313,10 @@ public final class Session implements AutoCloseable {
    * @param cursor characters before it
    */
   public List<Documented> inspect(String code, int cursor) {
+    return alone(() -> documented(code, cursor));
+  }
+
+  private List<Documented> documented(String code, int cursor) {
     int end = cursor;
     while (end < code.length() && Character.isJavaIdentifierPart(code.charAt(end))) {
       end++;
