@@ -144,12 +144,13 @@ final class KernelSpec {
     Path java = runningJava();
     int version = Runtime.version().feature();
     if (version < RAPAIO_NEEDS) {
-      java = newer();
-      if (java == null) {
+      Path home = newerHome();
+      if (home == null) {
         throw new IllegalStateException(
             "rapaio's kernel needs JDK 22 or newer, and none is known here\nfix: JAVA_HOME=/path/to/newer/jdk ./peft notebook --install --for rapaio");
       }
-      version = version(java.resolve("../..").normalize());
+      java = home.resolve("bin").resolve("java");
+      version = version(home);
     }
     return java(
         java,
@@ -162,7 +163,7 @@ final class KernelSpec {
   }
 
   /** A newer JDK beside the running one; null where there is none. */
-  private static @Nullable Path newer() {
+  private static @Nullable Path newerHome() {
     Path siblings = Path.of(System.getProperty("java.home")).getParent();
     if (siblings == null) {
       return null;
@@ -170,8 +171,7 @@ final class KernelSpec {
     try (Stream<Path> all = Files.list(siblings)) {
       return all.filter(Files::isDirectory)
           .filter(d -> version(d) >= RAPAIO_NEEDS)
-          .map(d -> d.resolve("bin").resolve("java"))
-          .filter(Files::isExecutable)
+          .filter(d -> Files.isExecutable(d.resolve("bin").resolve("java")))
           .findFirst()
           .orElse(null);
     } catch (IOException e) {

@@ -59,18 +59,20 @@ final class Prompt implements AutoCloseable {
 
   /** Until the end of input or {@code /exit}. */
   void run() throws IOException {
-    if (!Progress.isTerminal() || Boolean.getBoolean("peft4j.plain")) {
-      runPlain();
-      return;
+    try (Terminal terminal = TerminalBuilder.builder().system(true).dumb(true).build()) {
+      boolean isTerminal = !terminal.getType().startsWith(Terminal.TYPE_DUMB);
+      if (isTerminal) {
+        runInteractive(terminal);
+        return;
+      }
     }
-    try (Terminal terminal = TerminalBuilder.builder().dumb(true).build()) {
-      runInteractive(terminal);
-    }
+    runPlain();
   }
 
   private void runPlain() throws IOException {
     BufferedReader lines =
-        new BufferedReader(new InputStreamReader(System.in, java.nio.charset.Charset.defaultCharset()));
+        new BufferedReader(
+            new InputStreamReader(System.in, java.nio.charset.Charset.defaultCharset()));
     StringBuilder pending = new StringBuilder();
     for (String line = lines.readLine(); line != null; line = lines.readLine()) {
       pending.append(line).append('\n');

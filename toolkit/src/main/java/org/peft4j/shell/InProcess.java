@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Runs snippets in this process, so that they share the toolkit's classes and native memory, and
- * keeps the value of each as an object. JShell makes a thread for every snippet; one that stays does
- * the work, as native libraries keep memory for each thread that calls them.
+ * keeps the value of each as an object. JShell makes a thread for every snippet; one that stays
+ * does the work, as native libraries keep memory for each thread that calls them.
  */
 final class InProcess extends LocalExecutionControl {
   private static final int STOPS_BY_INSTRUMENTS = 20; // from this JDK on, Thread.stop is gone
