@@ -8,6 +8,7 @@ import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.NetworkInterface;
+import java.nio.charset.StandardCharsets;
 import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -225,8 +226,8 @@ class ProtocolTest {
     client.shell.sendMore("<IDS|MSG>");
     client.shell.send("too few");
     client.control.send(new byte[0]);
-    try (Socket raw = new Socket("127.0.0.1", ports.port("shell"))) {
-      raw.getOutputStream().write("GET / HTTP/1.1\r\n\r\n".getBytes("US-ASCII"));
+    try (Socket raw = new Socket(InetAddress.getLoopbackAddress(), ports.port("shell"))) {
+      raw.getOutputStream().write("GET / HTTP/1.1\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
     }
     assertThat(text(client.execute("3 + 1"))).isEqualTo("4");
     assertThat(System.getProperty("forged")).isNull();
