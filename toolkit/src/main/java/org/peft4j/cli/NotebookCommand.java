@@ -37,7 +37,8 @@ final class NotebookCommand implements Callable<Integer> {
     @Option(
         names = "--render",
         paramLabel = "DIR",
-        description = "Run notebooks here, without Jupyter, and write them as pages of HTML to DIR.")
+        description =
+            "Run notebooks here, without Jupyter, and write them as pages of HTML to DIR.")
     private @Nullable Path pages;
   }
 

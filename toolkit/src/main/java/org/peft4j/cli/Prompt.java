@@ -20,7 +20,6 @@ import org.jline.reader.Parser;
 import org.jline.reader.UserInterruptException;
 import org.jline.terminal.Terminal;
 import org.jline.terminal.TerminalBuilder;
-import org.peft4j.notebook.Progress;
 import org.peft4j.shell.Completions;
 import org.peft4j.shell.Failure;
 import org.peft4j.shell.Session;
