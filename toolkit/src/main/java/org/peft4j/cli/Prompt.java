@@ -20,6 +20,7 @@ import org.jline.reader.Parser;
 import org.jline.reader.UserInterruptException;
 import org.jline.terminal.Terminal;
 import org.jline.terminal.TerminalBuilder;
+import org.peft4j.notebook.Progress;
 import org.peft4j.shell.Completions;
 import org.peft4j.shell.Failure;
 import org.peft4j.shell.Session;
@@ -58,6 +59,10 @@ final class Prompt implements AutoCloseable {
 
   /** Until the end of input or {@code /exit}. */
   void run() throws IOException {
+    if (!Progress.isTerminal()) {
+      runPlain();
+      return;
+    }
     try (Terminal terminal = TerminalBuilder.builder().system(true).dumb(true).build()) {
       boolean isTerminal = !terminal.getType().startsWith(Terminal.TYPE_DUMB);
       if (isTerminal) {
