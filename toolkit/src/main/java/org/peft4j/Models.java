@@ -90,7 +90,8 @@ public final class Models {
    * @param seed of the weights
    */
   public static Pretrained untrained(Map<String, ?> config, long seed) {
-    return Loader.untrained(new Config("config", new LinkedHashMap<>(config)), null, seed);
+    String name = "untrained";
+    return Loader.untrained(name, new Config(name, new LinkedHashMap<>(config)), null, seed);
   }
 
   /**

@@ -266,7 +266,6 @@ class ProtocolTest {
       client.execute("new byte[1_000_000]");
     }
     long grown = heap() - before;
-    OUT.printf("1,000 cells: heap %+,d kB%n", grown / 1000);
     assertThat(ManagementFactory.getThreadMXBean().getThreadCount()).isLessThan(threads + 5);
     // JShell keeps the source and the class of every snippet; one held array of each would be 1 GB
     assertThat(grown).isLessThan(100_000_000);

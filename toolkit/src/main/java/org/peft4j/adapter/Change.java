@@ -50,6 +50,20 @@ public final class Change {
     return out;
   }
 
+  /** The first of {@code all} whose path is, or ends in, {@code module}. */
+  static Change at(String module, List<Change> all) {
+    return all.stream()
+        .filter(c -> c.site().equals(module) || c.site().endsWith("." + module))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "module\nexpected: one of "
+                        + all.stream().map(Change::site).toList()
+                        + ", or the end of one\nfound: "
+                        + module));
+  }
+
   private static List<Change> all(PeftModel model, Active active) {
     List<Change> out = new ArrayList<>();
     try (NDManager temporary = Torch.newManager()) {

@@ -508,17 +508,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
    * @throws IllegalArgumentException when they change no such module, with the names of those
    */
   public final Change change(String module) {
-    List<Change> all = changes();
-    return all.stream()
-        .filter(c -> c.site().equals(module) || c.site().endsWith("." + module))
-        .findFirst()
-        .orElseThrow(
-            () ->
-                new IllegalArgumentException(
-                    "module\nexpected: one of "
-                        + all.stream().map(Change::site).toList()
-                        + ", or the end of one\nfound: "
-                        + module));
+    return Change.at(module, changes());
   }
 
   /** The base's modules as a tree, with what each adapter does at which of them. */

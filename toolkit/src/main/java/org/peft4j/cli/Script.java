@@ -18,7 +18,8 @@ final class Script {
   private final @Nullable PrintStream feedback;
 
   /**
-   * @param feedback where values of snippets are shown, or null for nowhere
+   * @param feedback prints the value of each snippet, as a prompt does; null for a script that
+   *     prints what it prints itself
    */
   Script(Path file, Session session, @Nullable PrintStream feedback) {
     this.file = file;

@@ -131,16 +131,17 @@ public final class Loader {
    * A model that has learned nothing yet: the blocks that {@code config} describes, with random
    * weights (matrices and tables normal with deviation 0.02, biases 0, gains 1).
    *
+   * @param name what messages call it
    * @param config what a config.json holds
    * @param tokenizer its own, or null where it is given token ids
    */
-  public static Pretrained untrained(Config config, @Nullable Tokenizer tokenizer, long seed) {
+  public static Pretrained untrained(
+      String name, Config config, @Nullable Tokenizer tokenizer, long seed) {
     Architecture architecture = Architectures.of(config);
     Plan plan = plan(config);
     Network network = network(config, architecture, plan, null);
     Arena memory = new Arena();
-    Weights.fill(network, memory.manager(), Seed.of(seed).at("untrained"));
-    String name = config.modelType();
+    Weights.fill(network, memory.manager(), Seed.of(seed));
     return pretrained(name, config, architecture, plan, network, tokenizer, List.of(memory));
   }
 
@@ -181,16 +182,6 @@ public final class Loader {
       memory.manager().close();
       throw e;
     }
-    return pretrained(name, config, architecture, plan, network, tokenizer, List.of(memory));
-  }
-
-  /** A model with random weights, to be trained from scratch. */
-  static Pretrained untrained(String name, Config config, Tokenizer tokenizer, Seed seed) {
-    Architecture architecture = Architectures.of(config);
-    Plan plan = plan(config);
-    Network network = network(config, architecture, plan, null);
-    Arena memory = new Arena();
-    Weights.fill(network, memory.manager(), seed);
     return pretrained(name, config, architecture, plan, network, tokenizer, List.of(memory));
   }
 

@@ -10,7 +10,6 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.Json;
-import org.peft4j.tensor.Seed;
 import org.peft4j.text.Tokenizer;
 
 /** Language models with random weights, whose tokens are the words of some texts. */
@@ -63,7 +62,7 @@ public final class Untrained {
     c.put("eos_token_id", 0L);
     c.put("bos_token_id", 0L);
     String name = "untrained";
-    return Loader.untrained(name, new Config(name, c), words(vocabulary), Seed.of(0));
+    return Loader.untrained(name, new Config(name, c), words(vocabulary), 0);
   }
 
   private static Tokenizer words(Map<String, @Nullable Object> vocabulary) {
