@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.peft4j.Models;
 import org.peft4j.Peft;
 import org.peft4j.Tuned;
 import org.peft4j.data.Example;
@@ -78,8 +79,12 @@ final class TwoTasks implements OwnTask {
       double sum = 0;
       for (int task = 0; task < 2; task++) {
         // the other task's changes are in the model that this one's adapter is put on
-        try (Pretrained other = (task == 0 ? second : first).merge();
-            Tuned both = Peft.load(other.pooled(Pooling.MEAN), dir.resolve(String.valueOf(task)))) {
+        Path saved = dir.resolve("merged-" + task);
+        try (Pretrained other = (task == 0 ? second : first).merge()) {
+          other.save(saved);
+        }
+        try (Pretrained base = Models.load(saved);
+            Tuned both = Peft.load(withHead(base, task, seed), dir.resolve(String.valueOf(task)))) {
           Examples scored = half(heldOut ? data.test(seed) : data.validation(seed), task);
           sum += both.evaluate(scored).main();
         }
@@ -98,9 +103,11 @@ final class TwoTasks implements OwnTask {
   }
 
   private Tuned attach(int task, int seed) {
-    Pretrained model =
-        data.embedder().classify(half(data.splits().test(), task).labels(), Pooling.MEAN, seed);
-    return Peft.sboraFa(model).task(task).seed(seed).apply();
+    return Peft.sboraFa(withHead(data.embedder(), task, seed)).task(task).seed(seed).apply();
+  }
+
+  private Pretrained withHead(Pretrained model, int task, int seed) {
+    return model.classify(half(data.splits().test(), task).labels(), Pooling.MEAN, seed);
   }
 
   /** The rows of one task, with labels of its own. */
