@@ -52,10 +52,14 @@ final class InProcess extends LocalExecutionControl {
 
   private final Map<String, Set<String>> holders = new HashMap<>();
   private volatile @Nullable Run running;
+
+  /** Not that of JShell's thread: JShell waits until all threads in its group have ended. */
+  private final ThreadGroup group = Thread.currentThread().getThreadGroup();
+
   private final ExecutorService worker =
       Executors.newSingleThreadExecutor(
           r -> {
-            Thread t = new Thread(r, "snippets");
+            Thread t = new Thread(group, r, "snippets");
             t.setDaemon(true);
             return t;
           });

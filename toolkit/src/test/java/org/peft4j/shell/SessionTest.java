@@ -57,6 +57,15 @@ class SessionTest {
     assertThat(value).isSameAs(org.peft4j.model.Dtype.BF16);
   }
 
+  /** JShell waits for the threads of its own group, and this one never ends. */
+  @Test
+  void snippets_run_outside_of_the_group_that_jshell_waits_for() {
+    try (Session fresh = Session.open()) {
+      Object group = fresh.evaluate("Thread.currentThread().getThreadGroup()").result().value();
+      assertThat(group).isSameAs(Thread.currentThread().getThreadGroup());
+    }
+  }
+
   @Test
   void compile_errors_show_the_line_and_what_was_meant() {
     Failure f = failure("int one = 1;\nvar m = Modls.load(\"minilm\");");
