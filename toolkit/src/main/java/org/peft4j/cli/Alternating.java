@@ -1,17 +1,25 @@
 package org.peft4j.cli;
 
 import com.github.freva.asciitable.AsciiTable;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.locks.LockSupport;
 
-/** Timings of things that run in turn, so that what else the machine does meets all of them. */
+/**
+ * Timings of things that run in turn, so that what else the machine does meets all of them. Each
+ * round starts with another one, and all rest before their turn: the threads of ONNX Runtime go on
+ * spinning for a while after a run, which costs whoever comes next.
+ */
 final class Alternating {
   private static final int WARM_UP = 3;
+  private static final Duration REST = Duration.ofMillis(50);
 
   private final int runs;
   private final List<String[]> lines = new ArrayList<>();
@@ -24,8 +32,11 @@ final class Alternating {
   void time(String what, Map<String, Runnable> steps) {
     Map<String, double[]> times = new LinkedHashMap<>();
     steps.keySet().forEach(name -> times.put(name, new double[runs]));
+    List<Map.Entry<String, Runnable>> order = new ArrayList<>(steps.entrySet());
     for (int i = -WARM_UP; i < runs; i++) {
-      for (Map.Entry<String, Runnable> e : steps.entrySet()) {
+      Collections.rotate(order, 1);
+      for (Map.Entry<String, Runnable> e : order) {
+        LockSupport.parkNanos(REST.toNanos());
         long start = System.nanoTime();
         e.getValue().run();
         double elapsed = (System.nanoTime() - start) / 1e6;

@@ -31,6 +31,7 @@ final class Emission {
     private final int id;
     private final @Nullable Initializer initializer;
     private String name;
+    private @Nullable GraphValue known;
 
     private Ref(int id, String name, @Nullable Initializer initializer) {
       this.id = id;
@@ -93,6 +94,11 @@ final class Emission {
             domain, operator, new TreeMap<>(attributes), new ArrayList<>(inputs), outputs, site));
     known.put(key, outputs);
     return outputs;
+  }
+
+  /** Tells the type and the shape of a node's output, where the file's readers may not find it. */
+  void describe(Ref output, DataType type, List<String> dims) {
+    output.known = new GraphValue("", type, dims);
   }
 
   private static String ids(List<? extends @Nullable Ref> refs) {
@@ -178,7 +184,8 @@ final class Emission {
   // ---- the end
 
   /** The finished graph's parts. */
-  record Parts(List<OnnxNode> nodes, List<Initializer> initializers, int opset) {}
+  record Parts(
+      List<OnnxNode> nodes, List<Initializer> initializers, List<GraphValue> values, int opset) {}
 
   Parts finish(List<String> outputNames, List<Ref> outputs) {
     int opset = Opsets.of(items.stream().map(Emission::sketch).toList());
@@ -195,7 +202,22 @@ final class Emission {
     }
     prune(new HashSet<>(outputNames));
     List<Initializer> initializers = nameConstants();
-    return new Parts(nameNodes(), initializers, opset);
+    List<OnnxNode> nodes = nameNodes();
+    return new Parts(nodes, initializers, values(new HashSet<>(outputNames)), opset);
+  }
+
+  /** What was told of the values between inputs and outputs. */
+  private List<GraphValue> values(Set<String> outputNames) {
+    List<GraphValue> values = new ArrayList<>();
+    for (Item item : items) {
+      for (Ref output : item.outputs) {
+        GraphValue known = output == null ? null : output.known;
+        if (known != null && !outputNames.contains(output.name)) {
+          values.add(new GraphValue(output.name, known.type(), known.dims()));
+        }
+      }
+    }
+    return values;
   }
 
   private static OnnxNode sketch(Item i) {

@@ -59,6 +59,7 @@ final class GraphBuilder {
               parts.initializers(),
               values(),
               results(),
+              parts.values(),
               parts.opset(),
               metadata,
               owner);
@@ -180,8 +181,16 @@ final class GraphBuilder {
       Value v = n.outputs().get(i);
       Ref r = made.get(i);
       if (v != null && r != null) {
-        refs.put(v, r);
+        put(v, r);
       }
+    }
+  }
+
+  private void put(Value v, Ref made) {
+    refs.put(v, made);
+    if (v.type.isFloating()) { // what DJL has as bytes may be a truth value in the graph
+      List<String> dims = Arrays.stream(alignment.dims(v)).map(symbols::known).toList();
+      emission.describe(made, v.type, dims);
     }
   }
 
@@ -287,7 +296,7 @@ final class GraphBuilder {
               operands,
               List.of(true),
               n.site().text());
-      refs.put(result(n), Objects.requireNonNull(made.get(0)));
+      put(result(n), Objects.requireNonNull(made.get(0)));
       return;
     }
     plain(n, List.of(ref(n.inputs().get(0), n), ref(w, n)));

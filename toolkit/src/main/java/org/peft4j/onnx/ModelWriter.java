@@ -163,6 +163,7 @@ final class ModelWriter {
     graph.nodes().forEach(n -> body.addNode(node(n)));
     graph.inputs().forEach(v -> body.addInput(value(v)));
     graph.outputs().forEach(v -> body.addOutput(value(v)));
+    graph.values().forEach(v -> body.addValueInfo(value(v)));
     return body.build();
   }
 

@@ -4,9 +4,11 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -22,6 +24,7 @@ public final class OnnxGraph implements AutoCloseable {
   private final List<Initializer> initializers;
   private final List<GraphValue> inputs;
   private final List<GraphValue> outputs;
+  private final List<GraphValue> values;
   private final int opset;
   private final Map<String, String> metadata;
   private final @Nullable NDManager owner;
@@ -31,6 +34,7 @@ public final class OnnxGraph implements AutoCloseable {
       List<Initializer> initializers,
       List<GraphValue> inputs,
       List<GraphValue> outputs,
+      List<GraphValue> values,
       int opset,
       Map<String, String> metadata,
       @Nullable NDManager owner) {
@@ -38,6 +42,7 @@ public final class OnnxGraph implements AutoCloseable {
     this.initializers = List.copyOf(initializers);
     this.inputs = List.copyOf(inputs);
     this.outputs = List.copyOf(outputs);
+    this.values = List.copyOf(values);
     this.opset = opset;
     this.metadata = Collections.unmodifiableMap(new LinkedHashMap<>(metadata));
     this.owner = owner;
@@ -45,19 +50,30 @@ public final class OnnxGraph implements AutoCloseable {
 
   /**
    * The same graph with other nodes, stored tensors and inputs, such as quantised weights or inputs
-   * that replace stored tensors. It shares this graph's arrays: close this one last.
+   * that replace stored tensors. What is computed under a known name has the type and the shape it
+   * had. It shares this graph's arrays: close this one last.
    */
   public OnnxGraph with(
       List<OnnxNode> nodes, List<Initializer> initializers, List<GraphValue> inputs) {
-    return new OnnxGraph(
-        nodes, initializers, inputs, outputs, Math.max(opset, Opsets.of(nodes)), metadata, null);
+    Set<String> made = new HashSet<>();
+    nodes.forEach(n -> made.addAll(n.outputs()));
+    List<GraphValue> kept = values.stream().filter(v -> made.contains(v.name())).toList();
+    int next = Math.max(opset, Opsets.of(nodes));
+    return new OnnxGraph(nodes, initializers, inputs, outputs, kept, next, metadata, null);
   }
 
   /** The same graph with one more entry for the file's metadata. */
   public OnnxGraph metadata(String key, String value) {
     Map<String, String> more = new LinkedHashMap<>(metadata);
     more.put(key, value);
-    return new OnnxGraph(nodes, initializers, inputs, outputs, opset, more, null);
+    return new OnnxGraph(nodes, initializers, inputs, outputs, values, opset, more, null);
+  }
+
+  /**
+   * The same graph that tells nothing of its {@link #values}, for edits that change their types.
+   */
+  public OnnxGraph withoutValues() {
+    return new OnnxGraph(nodes, initializers, inputs, outputs, List.of(), opset, metadata, null);
   }
 
   /** In an order in which each comes after those it uses. */
@@ -76,6 +92,14 @@ public final class OnnxGraph implements AutoCloseable {
 
   public List<GraphValue> outputs() {
     return outputs;
+  }
+
+  /**
+   * Types and shapes of floating-point values between inputs and outputs. A runtime that infers
+   * shapes loses them where a size is computed, and then leaves out what it could fuse.
+   */
+  public List<GraphValue> values() {
+    return values;
   }
 
   public Map<String, String> metadata() {

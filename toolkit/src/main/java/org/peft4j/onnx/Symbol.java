@@ -3,6 +3,7 @@ package org.peft4j.onnx;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
@@ -36,6 +37,14 @@ record Symbol(SortedMap<Integer, Long> terms) {
 
   long value() {
     return terms.getOrDefault(0, 0L);
+  }
+
+  /** Whether it follows one of these sizes. */
+  boolean mentions(Set<String> sizes, List<String> names) {
+    return sizes.stream()
+        .mapToInt(names::indexOf)
+        .filter(i -> i >= 0)
+        .anyMatch(i -> terms.keySet().stream().anyMatch(mask -> (mask >> i & 1) == 1));
   }
 
   String text(List<String> names) {

@@ -61,6 +61,14 @@ final class SymbolicIntegers {
     return labels.getOrDefault(symbol, symbol.text(alignment.grid().names()));
   }
 
+  /**
+   * The label of a dimension that a runtime may rely on; nothing for what a caller may lengthen.
+   */
+  String known(Alignment.Extent extent) {
+    Symbol symbol = extent.symbol();
+    return symbol == null || symbol.mentions(unread, alignment.grid().names()) ? "" : label(extent);
+  }
+
   /** A vector, or a single number without dimensions. */
   Ref of(Alignment.Extent[] numbers, boolean scalar, Node at) {
     if (Arrays.stream(numbers).allMatch(Alignment.Extent::constant)) {

@@ -174,7 +174,10 @@ class FilesTest {
         .singleElement()
         .satisfies(o -> assertThat(o.getVersion()).isEqualTo(17));
     assertThat(model.getProducerName()).isEqualTo("peft4j");
-    assertThat(model.getGraph().getValueInfoList()).isEmpty();
+    assertThat(model.getGraph().getValueInfoList())
+        .isNotEmpty()
+        .allSatisfy(
+            v -> assertThat(v.getType().getTensorType().getShape().getDimCount()).isEqualTo(2));
     assertThat(
             model
                 .getGraph()

@@ -9,11 +9,20 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.ndarray.types.SparseFormat;
 import ai.djl.nn.Activation;
+import ai.onnx.proto.OnnxMl.ModelProto;
+import ai.onnxruntime.OrtLoggingLevel;
+import ai.onnxruntime.OrtSession;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.peft4j.tensor.Attention;
 import org.peft4j.tensor.Scalars;
 import org.peft4j.tensor.Scope;
@@ -25,7 +34,13 @@ class TransformerTest {
   private static final int WIDTH = 8;
   private static final int HEADS = 2;
   private static final int VOCABULARY = 50;
+
+  /** What only sizes are computed with. */
+  private static final Set<String> BOOKKEEPING = Set.of("Shape", "Concat");
+
   private final NDManager manager = Torch.newManager();
+
+  @TempDir Path dir;
 
   @AfterEach
   void close() {
@@ -119,6 +134,68 @@ class TransformerTest {
             Input.ids("input_ids", VOCABULARY, "batch", "sequence"),
             Input.mask("attention_mask", "batch", "sequence"))
         .outputs("last_hidden_state", "pooled");
+  }
+
+  @Test
+  void values_inside_have_the_shapes_that_the_file_tells() throws Exception {
+    List<GraphValue> told;
+    Path file = dir.resolve("open.onnx");
+    try (OnnxGraph graph = export(encoder(2)).trace()) {
+      told = graph.values();
+      assertThat(told.stream().map(GraphValue::name))
+          .containsExactlyElementsOf(
+              graph.nodes().stream()
+                  .filter(n -> !BOOKKEEPING.contains(n.operator()))
+                  .flatMap(n -> n.outputs().stream())
+                  .filter(n -> graph.outputs().stream().noneMatch(o -> o.name().equals(n)))
+                  .toList());
+      OnnxGraph open =
+          new OnnxGraph(
+              graph.nodes(),
+              graph.initializers(),
+              graph.inputs(),
+              told,
+              List.of(),
+              graph.opset(),
+              Map.of(),
+              null);
+      open.write(file);
+    }
+    try (OnnxSession session = OnnxSession.load(file, 1)) {
+      for (long[] at : new long[][] {{1, 1}, {3, 20}, {20, 3}}) {
+        Map<String, NDArray> run =
+            session.run(
+                manager,
+                Map.of(
+                    "input_ids", manager.ones(new Shape(at), DataType.INT64),
+                    "attention_mask", manager.ones(new Shape(at), DataType.INT64)));
+        Map<String, String> sizes =
+            new HashMap<>(Map.of("batch", at[0] + " asked", "sequence", at[1] + " asked"));
+        for (GraphValue v : told) {
+          NDArray found = Objects.requireNonNull(run.get(v.name()));
+          assertThat(v.misfit(found.getDataType(), found.getShape(), sizes)).isNull();
+          assertThat(v.dims()).doesNotContain("");
+        }
+      }
+    }
+  }
+
+  @Test
+  void onnx_runtime_fuses_every_sum_with_the_norm_behind_it() throws Exception {
+    Path file = dir.resolve("m.onnx");
+    Path optimised = dir.resolve("optimised.onnx");
+    try (OnnxGraph graph = export(encoder(2)).trace()) {
+      graph.write(file);
+    }
+    try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
+      options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL);
+      options.setOptimizedModelFilePath(optimised.toString());
+      OnnxSession.environment().createSession(file.toString(), options).close();
+    }
+    assertThat(
+            ModelProto.parseFrom(Files.readAllBytes(optimised)).getGraph().getNodeList().stream()
+                .filter(n -> n.getOpType().equals("SkipLayerNormalization")))
+        .hasSize(4);
   }
 
   @Test
