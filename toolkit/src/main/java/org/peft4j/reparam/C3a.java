@@ -81,6 +81,11 @@ public record C3a(
     return Scalars.div(c.reshape(rows * b, columns * b), columns * b);
   }
 
+  @Override
+  public String summary() {
+    return blockSize > 0 ? "blocks of " + blockSize : "blocks of up to 256";
+  }
+
   /** The options, for {@code Peft.c3a(model)}. */
   public static final class Options<R> extends Keyed.Options<C3a, Options<R>, R> {
     private Options(Draft<C3a, R> draft) {

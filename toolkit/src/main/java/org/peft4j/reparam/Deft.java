@@ -110,6 +110,16 @@ public record Deft(
     return qk[0].matMul(in);
   }
 
+  @Override
+  public String summary() {
+    return "rank "
+        + rank
+        + (alpha == null ? "" : ", alpha " + Patterns.tidy(alpha))
+        + (projector == Projector.QR ? ", orthonormal" : "")
+        + (removing ? ", nothing put in" : "")
+        + (dropout > 0 ? ", dropout " + dropout : "");
+  }
+
   /** The options, for {@code Peft.deft(model)}. */
   public static final class Options<R> extends Keyed.Options<Deft, Options<R>, R> {
     private Options(Draft<Deft, R> draft) {

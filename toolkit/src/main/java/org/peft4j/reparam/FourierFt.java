@@ -66,6 +66,11 @@ public record FourierFt(
     return Scalars.mul(waves, scale);
   }
 
+  @Override
+  public String summary() {
+    return frequencies + " coefficients, scale " + Patterns.tidy(scale);
+  }
+
   /** The options, for {@code Peft.fourierFt(model)}. */
   public static final class Options<R> extends Keyed.Options<FourierFt, Options<R>, R> {
     private Options(Draft<FourierFt, R> draft) {

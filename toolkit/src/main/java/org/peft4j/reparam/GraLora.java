@@ -84,6 +84,21 @@ public record GraLora(
     return Scalars.mul(sum, alpha / (rank + hybridRank));
   }
 
+  @Override
+  public String summary() {
+    return "rank "
+        + rank
+        + ", alpha "
+        + Patterns.tidy(alpha)
+        + ", "
+        + blocks
+        + " by "
+        + blocks
+        + " blocks"
+        + (hybridRank > 0 ? ", rank " + hybridRank + " beside them" : "")
+        + (dropout > 0 ? ", dropout " + dropout : "");
+  }
+
   /** The options, for {@code Peft.graLora(model)}. */
   public static final class Options<R> extends Keyed.Options<GraLora, Options<R>, R> {
     private Options(Draft<GraLora, R> draft) {

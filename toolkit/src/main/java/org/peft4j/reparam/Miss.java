@@ -108,6 +108,13 @@ public record Miss(
     return whole.transpose().tile(new long[] {1, (in + rank - 1) / rank}).get(":, :{}", in);
   }
 
+  @Override
+  public String summary() {
+    return (rank > 0 ? "rank " + rank : "rank up to 64")
+        + (form == Form.MINI ? ", mini rank " + miniRank : form == Form.BAT ? ", bat" : "")
+        + (dropout > 0 ? ", dropout " + dropout : "");
+  }
+
   /** The options, for {@code Peft.miss(model)}. */
   public static final class Options<R> extends Keyed.Options<Miss, Options<R>, R> {
     private Options(Draft<Miss, R> draft) {

@@ -125,6 +125,14 @@ public record Oft(
     return Rotation.blocks(x, rotations(at).transpose(0, 2, 1));
   }
 
+  @Override
+  public String summary() {
+    return (blockSize > 0 ? "blocks of " + blockSize : blocks + " blocks")
+        + (neumann ? "" : ", exact")
+        + (shared ? ", all the same" : "")
+        + (constrained ? ", within " + epsilon : "");
+  }
+
   /** The options, for {@code Peft.oft(model)}. */
   public static final class Options<R> extends Keyed.Options<Oft, Options<R>, R> {
     private Options(Draft<Oft, R> draft) {

@@ -87,6 +87,11 @@ public record Peanut(
     return Scalars.mul(at.theta(B).matMul(h.transpose()), scale);
   }
 
+  @Override
+  public String summary() {
+    return "rank " + rank + ", depth " + depth + ", " + activation + ", scale " + Patterns.tidy(scale);
+  }
+
   /** The options, for {@code Peft.peanut(model)}. */
   public static final class Options<R> extends Keyed.Options<Peanut, Options<R>, R> {
     private Options(Draft<Peanut, R> draft) {

@@ -103,6 +103,11 @@ public record Pvera(
     return at.map(drawn, projections().b(at), null).mul(at.theta(LAMBDA_B));
   }
 
+  @Override
+  public String summary() {
+    return "rank " + rank + " (shared), d " + dInitial + (dropout > 0 ? ", dropout " + dropout : "");
+  }
+
   /** The options, for {@code Peft.pvera(model)}. */
   public static final class Options<R> extends Keyed.Options<Pvera, Options<R>, R> {
     private Options(Draft<Pvera, R> draft) {

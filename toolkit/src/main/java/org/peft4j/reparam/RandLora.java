@@ -115,6 +115,17 @@ public record RandLora(
     return at.site().in() == least ? product : product.transpose();
   }
 
+  @Override
+  public String summary() {
+    return "rank "
+        + rank
+        + ", alpha "
+        + Patterns.tidy(alpha)
+        + (sparse ? ", sparse" : "")
+        + (verySparse ? ", very sparse" : "")
+        + (dropout > 0 ? ", dropout " + dropout : "");
+  }
+
   /** The options, for {@code Peft.randLora(model)}. */
   public static final class Options<R> extends Keyed.Options<RandLora, Options<R>, R> {
     private Options(Draft<RandLora, R> draft) {

@@ -105,6 +105,11 @@ public record Road(@Key("variant") Variant variant, @Key("group_size") int group
     return turn(at, at.frozen(x));
   }
 
+  @Override
+  public String summary() {
+    return "variant " + variant.perPair + ", groups of " + (groupSize > 0 ? groupSize : "up to 64");
+  }
+
   /** The options, for {@code Peft.road(model)}. */
   public static final class Options<R> extends Keyed.Options<Road, Options<R>, R> {
     private Options(Draft<Road, R> draft) {

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Additive;
@@ -18,7 +19,8 @@ import org.peft4j.tensor.Buffers;
  * SHiRA (Bhardwaj et al., arXiv 2406.13175): W0 with {@code r (in + out)} entries changed, at
  * random places; trained is what is added there, 0 at first.
  *
- * @param rank r: as many entries as a LoRA of that rank has
+ * @param rank r: as many entries as a LoRA of that rank has; 0 for 32 or as much as the smallest
+ *     weight has room for
  * @param placeSeed seed of the places as Hugging Face draws them; null for the adapter's own
  */
 public record Shira(@Key("r") int rank, @Key("random_seed") @Nullable Long placeSeed)
@@ -26,13 +28,15 @@ public record Shira(@Key("r") int rank, @Key("random_seed") @Nullable Long place
   private static final String VALUES = "shira_weight";
   private static final String INDICES = "shira_indices";
 
+  private static final int USUAL = 32;
+
   /** Hugging Face's defaults: rank 32. */
   public Shira() {
-    this(32, null);
+    this(0, null);
   }
 
   public Shira {
-    Checks.rank(rank);
+    Checks.atLeast("r", 0, rank);
   }
 
   @Override
@@ -48,6 +52,16 @@ public record Shira(@Key("r") int rank, @Key("random_seed") @Nullable Long place
   @Override
   public Map<String, Object> constants() {
     return Map.of("init_weights", true, "mask_type", "random");
+  }
+
+  @Override
+  public Shira sized(List<Site> sites) {
+    long most =
+        sites.stream()
+            .mapToLong(s -> s.shape().size() / (s.in() + s.out()))
+            .min()
+            .orElse(USUAL);
+    return rank > 0 ? this : Keys.with(this, "r", (int) Math.max(1, Math.min(USUAL, most)));
   }
 
   @Override
@@ -77,8 +91,14 @@ public record Shira(@Key("r") int rank, @Key("random_seed") @Nullable Long place
   public NDArray delta(At at) {
     long in = at.site().in();
     NDArray indices = at.theta(INDICES).toType(DataType.INT64, false);
-    NDArray places = indices.get(0).mul(in).add(indices.get(1));
+    NDArray perRow = Buffers.create(indices.getManager(), new long[] {in}, new Shape());
+    NDArray places = indices.get(0).mul(perRow).add(indices.get(1));
     return Places.fill(at.theta(VALUES), places, at.site().out(), in);
+  }
+
+  @Override
+  public String summary() {
+    return rank > 0 ? "rank " + rank : "rank 32, if there is room";
   }
 
   /** The options, for {@code Peft.shira(model)}. */
@@ -96,7 +116,7 @@ public record Shira(@Key("r") int rank, @Key("random_seed") @Nullable Long place
       return new Options<>(draft);
     }
 
-    /** r: r (in + out) entries are changed; default 32. */
+    /** r: r (in + out) entries are changed; default 32, or fewer in a small weight. */
     public Options<R> rank(int rank) {
       return set("r", rank);
     }

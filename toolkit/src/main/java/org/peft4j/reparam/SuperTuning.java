@@ -103,6 +103,15 @@ public record SuperTuning(
         : y.add(at.map(at.dropout(dropout, x), lowRank(at, rank, alpha), null));
   }
 
+  @Override
+  public String summary() {
+    return "the "
+        + (largest ? "largest" : "smallest")
+        + " entries, sparsity "
+        + sparsity
+        + (rank == null ? "" : ", LoRA of rank " + rank);
+  }
+
   /** The options, for {@code Peft.superTuning(model)}. */
   public static final class Options<R> extends Keyed.Options<SuperTuning, Options<R>, R> {
     private Options(Draft<SuperTuning, R> draft) {

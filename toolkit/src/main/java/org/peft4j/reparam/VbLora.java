@@ -107,6 +107,19 @@ public record VbLora(
     return b.matMul(a);
   }
 
+  @Override
+  public String summary() {
+    return "rank "
+        + rank
+        + ", "
+        + most
+        + " of "
+        + vectors
+        + " vectors of "
+        + (length > 0 ? "length " + length : "up to 256")
+        + (dropout > 0 ? ", dropout " + dropout : "");
+  }
+
   /** The options, for {@code Peft.vbLora(model)}. */
   public static final class Options<R> extends Keyed.Options<VbLora, Options<R>, R> {
     private Options(Draft<VbLora, R> draft) {

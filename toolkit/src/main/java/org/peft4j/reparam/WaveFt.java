@@ -113,6 +113,15 @@ public record WaveFt(
     return Scalars.mul(left.stack(right, 2).reshape(2 * h, 2 * w), 0.5);
   }
 
+  @Override
+  public String summary() {
+    return (frequencies > 0 ? frequencies : "2592, if there are,")
+        + " coefficients"
+        + (transformed ? "" : ", not transformed")
+        + ", scale "
+        + Patterns.tidy(scale);
+  }
+
   /** The options, for {@code Peft.waveFt(model)}. */
   public static final class Options<R> extends Keyed.Options<WaveFt, Options<R>, R> {
     private Options(Draft<WaveFt, R> draft) {
