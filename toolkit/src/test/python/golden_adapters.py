@@ -26,7 +26,7 @@ NOISE = [
 SAME = 1e-4
 # what PEFT says in the ordinary course of loading
 HARMLESS = re.compile(
-    "Specified to not (save|load) (p?vera_A and p?vera_B|basis_A and basis_B)"
+    "Specified to not (save|load) (p?vera_A and p?vera_B|basis_A and basis_B|.*tinylora_P|projection tensors P)"
     "|groups > 1. Merging is not supported"
     "|merging LoRA weights won't be possible"
     "|tie_word_embeddings=True"

@@ -45,6 +45,7 @@ from peft import (  # noqa: E402
     RoadConfig,
     ShiraConfig,
     SupertuningConfig,
+    TinyLoraConfig,
     VBLoRAConfig,
     WaveFTConfig,
 )
@@ -188,6 +189,8 @@ def all_cases():
         *some("deft_removing", DeftConfig, r=3, para=True),
         *linear("peanut", PeanutConfig, r=4),
         *some("peanut_deep", PeanutConfig, r=4, depth=2, act_fn="silu", scaling=0.5),
+        *anywhere("tinylora", TinyLoraConfig, r=2, u=20),
+        *some("tinylora_tied", TinyLoraConfig, r=3, u=20, weight_tying=0.5, save_projection=False),
         *convs("hra_convs", HRAConfig, r=4),
         *convs("boft_convs", BOFTConfig, boft_block_size=2),
     ]

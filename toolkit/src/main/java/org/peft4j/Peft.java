@@ -58,6 +58,7 @@ import org.peft4j.reparam.TrainableTokens;
 import org.peft4j.reparam.VbLora;
 import org.peft4j.reparam.Vera;
 import org.peft4j.reparam.WaveFt;
+import org.peft4j.reparam.TinyLora;
 import org.peft4j.spi.Fluent;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
@@ -286,6 +287,11 @@ public final class Peft {
   /** A small network of the weight itself (PEANuT, arXiv 2410.01870). */
   public static Peanut.Options<Tuned> peanut(Block model) {
     return Peanut.Options.on(target(model));
+  }
+
+  /** A handful of numbers in the largest directions (TinyLoRA). */
+  public static TinyLora.Options<Tuned> tinyLora(Block model) {
+    return TinyLora.Options.on(target(model));
   }
 
   /** Factors on keys, values and the feed-forward part (IA3, arXiv 2205.05638). */

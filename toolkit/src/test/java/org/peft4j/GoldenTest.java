@@ -78,7 +78,8 @@ class GoldenTest {
           "BEFT",
           "SUPERTUNING",
           "DEFT",
-          "PEANUT");
+          "PEANUT",
+          "TINYLORA");
 
   private static Path root() {
     try {

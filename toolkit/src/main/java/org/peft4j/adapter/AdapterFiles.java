@@ -15,7 +15,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.Safetensors;
 import org.peft4j.format.TensorSource;
@@ -130,7 +129,7 @@ final class AdapterFiles {
   /** What all sites share, where files have it once more at each of the method's. */
   private static Map<String, Tensor> repeated(Adapter adapter, Attachment a) {
     Map<String, Tensor> out = new LinkedHashMap<>();
-    if (adapter.reparam.repeatsShared() && a.tensors().keySet().stream().anyMatch(own(adapter))) {
+    if (adapter.reparam.repeatsShared() && adapter.isOwn(a)) {
       adapter.shared.forEach(
           (n, t) -> {
             if (t.inFile()) {
@@ -139,11 +138,6 @@ final class AdapterFiles {
           });
     }
     return out;
-  }
-
-  /** Whether a tensor's name is one of the method itself, not of a whole module beside it. */
-  private static Predicate<String> own(Adapter adapter) {
-    return name -> name.startsWith(adapter.reparam.name() + "_");
   }
 
   /** Tokens trained beside the method stand one level lower. */

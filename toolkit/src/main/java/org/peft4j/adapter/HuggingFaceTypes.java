@@ -41,7 +41,8 @@ public final class HuggingFaceTypes {
           "BEFT",
           "SUPERTUNING",
           "DEFT",
-          "PEANUT");
+          "PEANUT",
+          "TINYLORA");
 
   private static final Map<String, String> ABSENT = absent();
 
@@ -82,7 +83,6 @@ public final class HuggingFaceTypes {
         "SHADOW",
         "a second, smaller model that runs beside the first and is no change of its weights:"
             + " use pfeiffer");
-    all.put("TINYLORA", "a handful of numbers in the singular directions: use nola or vera");
     all.put("UNILORA", "all of LoRA's numbers drawn from one vector: use vblora or tied_lora");
     all.put(
         "XLORA",

@@ -33,7 +33,15 @@ interface Keyed extends Reparam {
     Object found = only instanceof Boolean b ? file.flag(key, b) : file.text(key, only.toString());
     if (!found.equals(only)) {
       throw new IllegalArgumentException(
-          key + "\nexpected: " + only + "\nfound: " + found + ", which is not there");
+          key
+              + "\nexpected: "
+              + only
+              + "\nfound: "
+              + found
+              + ", which is not supported\nfix: save the adapter anew with "
+              + key
+              + " = "
+              + only);
     }
   }
 

@@ -47,6 +47,7 @@ public final class Reparams {
           Keyed.method(new SuperTuning()),
           Keyed.method(new Deft()),
           Keyed.method(new Peanut()),
+          Keyed.method(new TinyLora()),
           new Method(new Ia3(), Ia3::fromConfig),
           new Method(new BitFit(), BitFit::fromConfig),
           new Method(new LnTuning(), LnTuning::fromConfig),

@@ -160,6 +160,9 @@ class ReparamContractTest {
     if (entry.standard() instanceof Peanut) {
       all.add(new Peanut(3, 2, "tanh", 2));
     }
+    if (entry.standard() instanceof TinyLora) {
+      all.add(new TinyLora(3, 5, 1, 7, false, 0));
+    }
     if (entry.standard() instanceof Vera) {
       all.add(new Vera(3, 0, 0.1, 7, false));
     }
