@@ -26,7 +26,7 @@ NOISE = [
 SAME = 1e-4
 # what PEFT says in the ordinary course of loading
 HARMLESS = re.compile(
-    "Specified to not (save|load) vera_A and vera_B"
+    "Specified to not (save|load) (p?vera_A and p?vera_B|basis_A and basis_B|.*tinylora_P|projection tensors P)"
     "|groups > 1. Merging is not supported"
     "|merging LoRA weights won't be possible"
     "|tie_word_embeddings=True"
@@ -36,6 +36,12 @@ HARMLESS = re.compile(
     r"|Unexpected keyword arguments \['longlora_context', 'longlora_group_ratio', 'longlora_group_size'\]"
     # of linear layers beside GPT-2's transposed ones
     "|fan_in_fan_out is set to"
+    # of methods that fit sizes to layers, or that have kernels for CUDA
+    r"|Invalid `(oft_block_size|r)` \(\d+\)! Adjusted"
+    "|Failed to load the CUDA extension|Setting boft_n_butterfly_factor to 1"
+    "|symmetric initialization can NOT be performed when r is odd"
+    "|base layer has no bias term. Note you cannot merge the BEFT"
+    "|save_precomputed_indices=False: sparse-support indices will be recomputed"
     # said of every pruned AdaLoRA, although the pattern is used
     "|rank_pattern keys did not match any targeted module and were ignored: .*lora_E'"
 )

@@ -16,10 +16,19 @@ import org.peft4j.hook.PromptTuning;
 import org.peft4j.model.Inputs;
 import org.peft4j.model.Pretrained;
 import org.peft4j.reparam.AdaLora;
+import org.peft4j.reparam.Beft;
 import org.peft4j.reparam.BitFit;
+import org.peft4j.reparam.Boft;
+import org.peft4j.reparam.C3a;
+import org.peft4j.reparam.DeLora;
+import org.peft4j.reparam.Deft;
 import org.peft4j.reparam.Dora;
+import org.peft4j.reparam.FourierFt;
 import org.peft4j.reparam.Full;
 import org.peft4j.reparam.Glora;
+import org.peft4j.reparam.GraLora;
+import org.peft4j.reparam.Hira;
+import org.peft4j.reparam.Hra;
 import org.peft4j.reparam.Ia3;
 import org.peft4j.reparam.LnTuning;
 import org.peft4j.reparam.LoHa;
@@ -28,17 +37,28 @@ import org.peft4j.reparam.LongLora;
 import org.peft4j.reparam.Lora;
 import org.peft4j.reparam.LoraFa;
 import org.peft4j.reparam.LoraPlus;
+import org.peft4j.reparam.Miss;
 import org.peft4j.reparam.Mora;
 import org.peft4j.reparam.MultiLora;
 import org.peft4j.reparam.Nola;
+import org.peft4j.reparam.Oft;
+import org.peft4j.reparam.Peanut;
+import org.peft4j.reparam.Pvera;
+import org.peft4j.reparam.RandLora;
 import org.peft4j.reparam.Relora;
 import org.peft4j.reparam.Remora;
+import org.peft4j.reparam.Road;
 import org.peft4j.reparam.Sbora;
+import org.peft4j.reparam.Shira;
 import org.peft4j.reparam.Spafit;
+import org.peft4j.reparam.SuperTuning;
 import org.peft4j.reparam.Surgical;
 import org.peft4j.reparam.TiedLora;
 import org.peft4j.reparam.TrainableTokens;
+import org.peft4j.reparam.VbLora;
 import org.peft4j.reparam.Vera;
+import org.peft4j.reparam.WaveFt;
+import org.peft4j.reparam.TinyLora;
 import org.peft4j.spi.Fluent;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
@@ -172,6 +192,106 @@ public final class Peft {
   /** LoRA that changes r rows of each weight (SBoRA-FB, arXiv 2407.05413). */
   public static Sbora.Options<Tuned> sboraFb(Block model) {
     return Sbora.Options.on(target(model), false);
+  }
+
+  /** Orthogonal rotations of the inputs (OFT, arXiv 2306.07280). */
+  public static Oft.Options<Tuned> oft(Block model) {
+    return Oft.Options.on(target(model));
+  }
+
+  /** Rotations of butterfly factors, and scaled outputs (BOFT, arXiv 2311.06243). */
+  public static Boft.Options<Tuned> boft(Block model) {
+    return Boft.Options.on(target(model));
+  }
+
+  /** Reflections of the inputs (HRA, arXiv 2405.17484). */
+  public static Hra.Options<Tuned> hra(Block model) {
+    return Hra.Options.on(target(model));
+  }
+
+  /** A few Fourier coefficients (FourierFT, arXiv 2405.03003). */
+  public static FourierFt.Options<Tuned> fourierFt(Block model) {
+    return FourierFt.Options.on(target(model));
+  }
+
+  /** A few wavelet coefficients (WaveFT, arXiv 2505.12532). */
+  public static WaveFt.Options<Tuned> waveFt(Block model) {
+    return WaveFt.Options.on(target(model));
+  }
+
+  /** A low-rank matrix times the weight, element by element (HiRA). */
+  public static Hira.Options<Tuned> hira(Block model) {
+    return Hira.Options.on(target(model));
+  }
+
+  /** One small matrix, repeated over the weight (MiSS, arXiv 2409.15371). */
+  public static Miss.Options<Tuned> miss(Block model) {
+    return Miss.Options.on(target(model));
+  }
+
+  /** A few entries of the weight (SHiRA, arXiv 2406.13175). */
+  public static Shira.Options<Tuned> shira(Block model) {
+    return Shira.Options.on(target(model));
+  }
+
+  /** Circulant blocks (C3A, arXiv 2407.19342). */
+  public static C3a.Options<Tuned> c3a(Block model) {
+    return C3a.Options.on(target(model));
+  }
+
+  /** LoRA out of one bank of vectors (VB-LoRA, arXiv 2405.15179). */
+  public static VbLora.Options<Tuned> vbLora(Block model) {
+    return VbLora.Options.on(target(model));
+  }
+
+  /** Pairs of outputs turned and scaled (RoAD, arXiv 2409.00119). */
+  public static Road.Options<Tuned> road(Block model) {
+    return Road.Options.on(target(model));
+  }
+
+  /** LoRA whose length is apart from its direction (DeLoRA, arXiv 2503.18225). */
+  public static DeLora.Options<Tuned> deLora(Block model) {
+    return DeLora.Options.on(target(model));
+  }
+
+  /** A LoRA for each block of the weight (GraLoRA, arXiv 2505.20355). */
+  public static GraLora.Options<Tuned> graLora(Block model) {
+    return GraLora.Options.on(target(model));
+  }
+
+  /** {@link #vera VeRA} with random inner values in training (PVeRA, arXiv 2512.07703). */
+  public static Pvera.Options<Tuned> pvera(Block model) {
+    return Pvera.Options.on(target(model));
+  }
+
+  /** Sums of random matrices, of full rank (RandLoRA, arXiv 2502.00987). */
+  public static RandLora.Options<Tuned> randLora(Block model) {
+    return RandLora.Options.on(target(model));
+  }
+
+  /** Biases on the values of attention (BEFT, arXiv 2509.15974). */
+  public static Beft.Options<Tuned> beft(Block model) {
+    return Beft.Options.on(target(model));
+  }
+
+  /** The largest entries of the weight (Super-Tuning). */
+  public static SuperTuning.Options<Tuned> superTuning(Block model) {
+    return SuperTuning.Options.on(target(model));
+  }
+
+  /** Directions taken out of the weight and put in anew (DEFT). */
+  public static Deft.Options<Tuned> deft(Block model) {
+    return Deft.Options.on(target(model));
+  }
+
+  /** A small network of the weight itself (PEANuT, arXiv 2410.01870). */
+  public static Peanut.Options<Tuned> peanut(Block model) {
+    return Peanut.Options.on(target(model));
+  }
+
+  /** A handful of numbers in the largest directions (TinyLoRA). */
+  public static TinyLora.Options<Tuned> tinyLora(Block model) {
+    return TinyLora.Options.on(target(model));
   }
 
   /** Factors on keys, values and the feed-forward part (IA3, arXiv 2205.05638). */

@@ -21,6 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.peft4j.adapter.Methods;
 import org.peft4j.model.Pretrained;
 import org.peft4j.onnx.OnnxSession;
+import org.peft4j.spi.Method;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 import org.peft4j.tensor.CrossEntropy;
@@ -39,16 +40,21 @@ class EveryMethodTest {
 
   @TempDir Path dir;
 
+  /** All, or those that {@code -Dmethods=REGEX} names. */
+  private static Stream<Method> methods() {
+    String some = System.getProperty("methods", ".*");
+    return Methods.all().stream().filter(m -> m.name().matches(some));
+  }
+
   @TestFactory
   Stream<DynamicNode> every_method() {
-    return Methods.all().stream()
+    return methods()
         .map(m -> DynamicTest.dynamicTest(m.name(), () -> check(m.name(), m.standard())));
   }
 
   @TestFactory
   Stream<DynamicNode> every_method_on_a_quantised_base_is_the_same_on_the_decoded_one() {
-    return Methods.all().stream()
-        .map(m -> DynamicTest.dynamicTest(m.name(), () -> quantised(m.standard())));
+    return methods().map(m -> DynamicTest.dynamicTest(m.name(), () -> quantised(m.standard())));
   }
 
   private static void quantised(Reparam method) {

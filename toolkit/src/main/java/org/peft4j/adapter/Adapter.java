@@ -55,9 +55,14 @@ final class Adapter {
   /** Sites the method itself acts on, without those of whole modules and of lone biases. */
   List<Attachment> adapted() {
     return attachments.values().stream()
-        .filter(a -> a.reparam() != null && a.reparam().getClass() == reparam.getClass())
+        .filter(this::isOwn)
         .filter(a -> a.site().tiedTo() == null || !a.tensors().equals(tensorsAt(a.site().tiedTo())))
         .toList();
+  }
+
+  /** Whether the method itself acts there, not what is trained beside it. */
+  boolean isOwn(Attachment a) {
+    return a.reparam() != null && a.reparam().name().equals(reparam.name());
   }
 
   private Map<String, Tensor> tensorsAt(Frozen frozen) {

@@ -58,8 +58,9 @@ final class AdapterBuilder {
         () -> {
           try (Scope scope = Scope.open();
               NDManager temporary = owner.newSubManager()) {
+            Reparam sized = reparam.sized(matched);
             return allocate(
-                name, reparam, placement, matched, Seed.of(seed).at("init"), seed, temporary);
+                name, sized, placement, matched, Seed.of(seed).at("init"), seed, temporary);
           }
         });
   }

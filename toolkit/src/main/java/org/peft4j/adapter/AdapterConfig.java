@@ -39,9 +39,6 @@ final class AdapterConfig {
 
   private static final String LAYERS = "layers_to_transform";
 
-  /** Methods whose files say whether the base keeps its weights as {@code [in, out]}. */
-  private static final Set<String> TRANSPOSABLE = Set.of("LORA", "ADALORA", "VERA", "IA3");
-
   /** Types whose configuration in Hugging Face PEFT has no {@code modules_to_save}. */
   private static final Set<String> WITHOUT_MODULES = Set.of("TRAINABLE_TOKENS");
 
@@ -66,7 +63,7 @@ final class AdapterConfig {
     c.put("base_model_name_or_path", about.base());
     List<Site> all = blueprint.sites();
     Hook hook = adapter.hook();
-    if (TRANSPOSABLE.contains(adapter.reparam.peftType())
+    if (adapter.reparam.transposable()
         && adapter.adapted().stream().anyMatch(a -> blueprint.isTransposed(a.site()))) {
       c.put("fan_in_fan_out", true);
     }

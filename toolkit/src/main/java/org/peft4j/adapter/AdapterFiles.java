@@ -101,6 +101,8 @@ final class AdapterFiles {
         });
     for (Attachment a : adapter.attachments.values()) {
       At view = bySite.get(a.site());
+      repeated(adapter, a)
+          .forEach((key, t) -> out.put(key, new Slot(key, t.parameter().getArray())));
       a.tensors()
           .forEach(
               (n, t) -> {
@@ -122,6 +124,20 @@ final class AdapterFiles {
   /** What modules' names begin with: a prompt's head stands one level higher. */
   private static String modules(Adapter adapter) {
     return adapter.hookAlone() == null ? MODEL : ROOT;
+  }
+
+  /** What all sites share, where files have it once more at each of the method's. */
+  private static Map<String, Tensor> repeated(Adapter adapter, Attachment a) {
+    Map<String, Tensor> out = new LinkedHashMap<>();
+    if (adapter.reparam.repeatsShared() && adapter.isOwn(a)) {
+      adapter.shared.forEach(
+          (n, t) -> {
+            if (t.inFile()) {
+              out.put(key(adapter, a, n), t);
+            }
+          });
+    }
+    return out;
   }
 
   /** Tokens trained beside the method stand one level lower. */
@@ -251,6 +267,7 @@ final class AdapterFiles {
             found.put(tensor, key);
           }
         });
+    adapter.attachments.values().forEach(a -> unknown.removeAll(repeated(adapter, a).keySet()));
     KnownExtras extras = new KnownExtras(model, source);
     unknown.stream().map(extras::problem).filter(Objects::nonNull).forEach(problems::add);
     if (!problems.isEmpty()) {
@@ -291,8 +308,8 @@ final class AdapterFiles {
     try (Scope scope = Scope.open();
         NDManager temporary = Torch.newManager()) {
       NDArray value = source.load(key, temporary);
-      if (value.getDataType() != DataType.FLOAT32) {
-        value = value.toType(DataType.FLOAT32, true);
+      if (value.getDataType() != target.getDataType()) {
+        value = value.toType(target.getDataType(), true);
       }
       Buffers.copy(hook == null ? value : hook.restored(tensor.entry(), value), target);
     }

@@ -234,8 +234,9 @@ public final class Blueprint {
   }
 
   /** Counts without allocating. */
-  public Count count(Reparam reparam, Placement placement) {
-    List<Site> matched = match(reparam, placement);
+  public Count count(Reparam given, Placement placement) {
+    List<Site> matched = match(given, placement);
+    Reparam reparam = given.sized(matched);
     Placement complete = complete(reparam, placement);
     Map<Site, Reparam> plan = reparam.plan(matched);
     long adapted = shared(reparam, placement, matched).trainable();

@@ -1,7 +1,6 @@
 package org.peft4j.adapter;
 
 import java.util.List;
-import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.peft4j.hook.Hooks;
@@ -16,26 +15,11 @@ public final class Methods {
   private static final List<Method> ALL =
       Stream.concat(Reparams.all().stream(), Hooks.all().stream()).toList();
 
-  /** The {@code peft_type}s of Hugging Face PEFT 0.21 among ours. */
-  private static final Set<String> HUGGING_FACE =
-      Set.of(
-          "LORA",
-          "ADALORA",
-          "VERA",
-          "LOHA",
-          "LOKR",
-          "GLORA",
-          "IA3",
-          "LN_TUNING",
-          "TRAINABLE_TOKENS",
-          "PROMPT_TUNING",
-          "PREFIX_TUNING");
-
   private Methods() {}
 
   /** Whether Hugging Face PEFT has this type and reads what is saved as it. */
   public static boolean isHuggingFaces(String peftType) {
-    return HUGGING_FACE.contains(peftType);
+    return HuggingFaceTypes.has(peftType);
   }
 
   public static List<Method> all() {
@@ -52,6 +36,11 @@ public final class Methods {
    * none.
    */
   public static Method byPeftType(String peftType) {
+    String why = HuggingFaceTypes.why(peftType);
+    if (why != null) {
+      throw new IllegalArgumentException(
+          "peft_type " + peftType + " is not here: " + why.replace(": use", "\nfix: use"));
+    }
     return find("peft_type", peftType, m -> m.standard().peftType());
   }
 

@@ -26,8 +26,18 @@ record MethodSection(Reparam method, Placement placement) {
   private static final Map<String, List<String>> SHORT =
       Map.of(
           "rank", List.of("r"),
-          "alpha", List.of("lora_alpha"),
-          "dropout", List.of("lora_dropout", "vera_dropout"));
+          "alpha", List.of("alpha", "lora_alpha", "randlora_alpha"),
+          "dropout",
+              List.of(
+                  "lora_dropout",
+                  "vera_dropout",
+                  "pvera_dropout",
+                  "hira_dropout",
+                  "miss_dropout",
+                  "vblora_dropout",
+                  "randlora_dropout",
+                  "gralora_dropout",
+                  "deft_dropout"));
 
   static MethodSection of(Section section) {
     Map<String, @Nullable Object> options = new LinkedHashMap<>(section.all());

@@ -11,6 +11,7 @@ import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.adapter.Blueprint;
+import org.peft4j.adapter.HuggingFaceTypes;
 import org.peft4j.adapter.Methods;
 import org.peft4j.model.Pretrained;
 import org.peft4j.reparam.Full;
@@ -57,6 +58,16 @@ final class MethodsCommand implements Callable<Integer> {
     columns.add(left("Hugging Face").with(e -> huggingFace(e.standard())));
     columns.add(left("defaults").with(e -> e.standard().summary()));
     System.out.println(AsciiTable.getTable(AsciiTable.NO_BORDERS, Methods.all(), columns));
+    System.out.println("\nHugging Face's types that are not here:\n");
+    List<ColumnData<String>> absent =
+        List.of(
+            new Column()
+                .headerAlign(HorizontalAlign.LEFT)
+                .dataAlign(HorizontalAlign.LEFT)
+                .with(t -> t),
+            left("").maxWidth(100).with(HuggingFaceTypes::why));
+    System.out.println(
+        AsciiTable.getTable(AsciiTable.NO_BORDERS, HuggingFaceTypes.absentTypes(), absent));
     return 0;
   }
 

@@ -101,6 +101,11 @@ public record AdaLora(
   }
 
   @Override
+  public boolean transposable() {
+    return true;
+  }
+
+  @Override
   public Set<Kind> kinds() {
     return Set.of(Kind.LINEAR, Kind.CONV);
   }

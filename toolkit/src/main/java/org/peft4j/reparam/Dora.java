@@ -57,6 +57,11 @@ public record Dora(Lora lora) implements Reparam {
   }
 
   @Override
+  public boolean transposable() {
+    return true;
+  }
+
+  @Override
   public Set<Kind> kinds() {
     return lora.kinds();
   }

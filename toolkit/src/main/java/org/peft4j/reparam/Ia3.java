@@ -52,6 +52,11 @@ public record Ia3(@Nullable List<String> feedForward) implements Reparam {
   }
 
   @Override
+  public boolean transposable() {
+    return true;
+  }
+
+  @Override
   public Set<Kind> kinds() {
     return Set.of(Kind.LINEAR, Kind.CONV);
   }

@@ -118,6 +118,11 @@ public record Lora(
   }
 
   @Override
+  public boolean transposable() {
+    return true;
+  }
+
+  @Override
   public Set<Kind> kinds() {
     return Set.of(Kind.LINEAR, Kind.CONV, Kind.EMBEDDING);
   }

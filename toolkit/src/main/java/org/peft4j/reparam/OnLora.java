@@ -33,6 +33,11 @@ interface OnLora extends Additive {
   }
 
   @Override
+  default boolean transposable() {
+    return lora().transposable();
+  }
+
+  @Override
   default Set<Kind> kinds() {
     return lora().kinds();
   }

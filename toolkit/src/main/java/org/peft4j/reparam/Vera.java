@@ -15,7 +15,6 @@ import org.peft4j.spi.Fluent;
 import org.peft4j.spi.Init;
 import org.peft4j.spi.Kind;
 import org.peft4j.spi.Site;
-import org.peft4j.tensor.MersenneTwister;
 
 /**
  * VeRA (Kopiczko et al., arXiv 2310.11454): {@code W = W0 + diag(b) B diag(d) A} with A {@code [r,
@@ -32,8 +31,6 @@ import org.peft4j.tensor.MersenneTwister;
 public record Vera(
     int rank, double dropout, double dInitial, long projectionSeed, boolean saveProjection)
     implements Additive {
-  private static final String A = "vera_A";
-  private static final String B = "vera_B";
   private static final String LAMBDA_B = "vera_lambda_b";
   private static final String LAMBDA_D = "vera_lambda_d";
 
@@ -59,42 +56,22 @@ public record Vera(
   }
 
   @Override
+  public boolean transposable() {
+    return true;
+  }
+
+  @Override
   public Set<Kind> kinds() {
     return Set.of(Kind.LINEAR);
   }
 
+  private Projections projections() {
+    return new Projections("vera_A", "vera_B", projectionSeed, saveProjection);
+  }
+
   @Override
   public void declareShared(List<Site> sites, Declaration theta) {
-    long in = sites.stream().mapToLong(Site::in).max().orElseThrow();
-    long out = sites.stream().mapToLong(Site::out).max().orElseThrow();
-    Shape a = new Shape(rank, in);
-    Shape b = new Shape(out, rank);
-    Init initA = (c, shape) -> projection(c, a, b, true);
-    Init initB = (c, shape) -> projection(c, a, b, false);
-    if (saveProjection) {
-      theta.saved(A, a, initA).saved(B, b, initB);
-    } else {
-      theta.derived(A, a, initA).derived(B, b, initB);
-    }
-  }
-
-  /**
-   * A, then B, from one generator: kaiming_uniform_ with gain sqrt(2), as Hugging Face draws them.
-   */
-  private NDArray projection(Init.Context c, Shape a, Shape b, boolean first) {
-    NDArray[] both =
-        c.once(
-            "projections",
-            () -> {
-              MersenneTwister random = new MersenneTwister(projectionSeed);
-              return new NDArray[] {kaiming(random, c, a), kaiming(random, c, b)};
-            });
-    return both[first ? 0 : 1];
-  }
-
-  private static NDArray kaiming(MersenneTwister random, Init.Context c, Shape shape) {
-    float bound = (float) (Math.sqrt(3) * Math.sqrt(2) / Math.sqrt(shape.get(1)));
-    return random.uniform(c.manager(), shape, -bound, bound);
+    projections().declare(theta, rank, rank, sites);
   }
 
   @Override
@@ -105,25 +82,15 @@ public record Vera(
 
   @Override
   public NDArray delta(At at) {
-    NDArray b = b(at).mul(at.theta(LAMBDA_B).expandDims(1));
-    NDArray a = a(at).mul(at.theta(LAMBDA_D).expandDims(1));
+    NDArray b = projections().b(at).mul(at.theta(LAMBDA_B).expandDims(1));
+    NDArray a = projections().a(at).mul(at.theta(LAMBDA_D).expandDims(1));
     return b.matMul(a);
   }
 
   @Override
   public NDArray branch(At at, NDArray x) {
-    NDArray low = at.map(at.dropout(dropout, x), a(at), null).mul(at.theta(LAMBDA_D));
-    return at.map(low, b(at), null).mul(at.theta(LAMBDA_B));
-  }
-
-  private static NDArray a(At at) {
-    NDArray a = at.theta(A);
-    return a.getShape().get(1) == at.site().in() ? a : a.get(":, :{}", at.site().in());
-  }
-
-  private static NDArray b(At at) {
-    NDArray b = at.theta(B);
-    return b.getShape().get(0) == at.site().out() ? b : b.get(":{}", at.site().out());
+    NDArray low = at.map(at.dropout(dropout, x), projections().a(at), null).mul(at.theta(LAMBDA_D));
+    return at.map(low, projections().b(at), null).mul(at.theta(LAMBDA_B));
   }
 
   @Override

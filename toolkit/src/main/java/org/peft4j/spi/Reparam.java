@@ -59,6 +59,14 @@ public interface Reparam extends Tuner {
   default void declareShared(List<Site> sites, Declaration theta) {}
 
   /**
+   * This configuration with the sizes that it leaves open fitted to its sites, before anything is
+   * planned.
+   */
+  default Reparam sized(List<Site> sites) {
+    return this;
+  }
+
+  /**
    * Decides the configuration at every site before anything is allocated. By default each site gets
    * {@link #at}; methods that look at all sites together (or at data) override this.
    */
@@ -171,6 +179,19 @@ public interface Reparam extends Tuner {
   /** Whether Hugging Face's configuration of it has the entry {@code bias}. */
   default boolean namesBias() {
     return true;
+  }
+
+  /**
+   * Whether Hugging Face's configuration of it says that the base keeps its weights as {@code [in,
+   * out]}, as GPT-2 does.
+   */
+  default boolean transposable() {
+    return false;
+  }
+
+  /** Whether a file has what all sites share once more at every site. */
+  default boolean repeatsShared() {
+    return false;
   }
 
   /** Whether the method needs {@link #afterStep} to be called to do what it promises. */

@@ -107,6 +107,22 @@ class SeedTest {
         assertThat(random.bits()).as("seed " + seed).isEqualTo(Integer.parseUnsignedInt(hex, 16));
       }
       checkUniform(s, seed);
+      List<String> order = words(s.get("randperm_12"));
+      int[] p = new MersenneTwister(seed).permutation(12, 12);
+      assertThat(Arrays.stream(p).mapToObj(Integer::toString).toList()).isEqualTo(order);
+      assertThat(new MersenneTwister(seed).permutation(12, 5)).isEqualTo(Arrays.copyOf(p, 5));
+      checkNormal(s, seed, 5);
+      checkNormal(s, seed, 20);
+    }
+  }
+
+  /** A processor's logarithm and cosine may differ from ours in the last bits. */
+  private void checkNormal(Map<?, ?> s, long seed, int n) {
+    List<String> expected = words(s.get("randn_" + n));
+    float[] actual = new MersenneTwister(seed).normal(manager, new Shape(n)).toFloatArray();
+    for (int i = 0; i < n; i++) {
+      float there = Float.intBitsToFloat(Integer.parseUnsignedInt(expected.get(i), 16));
+      assertThat(actual[i]).as(n + " of seed " + seed + ", " + i).isCloseTo(there, within(2e-6f));
     }
   }
 

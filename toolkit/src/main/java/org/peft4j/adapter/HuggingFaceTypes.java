@@ -1,0 +1,114 @@
+package org.peft4j.adapter;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/** The {@code peft_type}s of Hugging Face PEFT 0.21: which are here, and why others are not. */
+public final class HuggingFaceTypes {
+  /** Those that are methods here. */
+  private static final List<String> HERE =
+      List.of(
+          "LORA",
+          "ADALORA",
+          "VERA",
+          "LOHA",
+          "LOKR",
+          "GLORA",
+          "IA3",
+          "LN_TUNING",
+          "TRAINABLE_TOKENS",
+          "PROMPT_TUNING",
+          "PREFIX_TUNING",
+          "OFT",
+          "BOFT",
+          "HRA",
+          "FOURIERFT",
+          "WAVEFT",
+          "HIRA",
+          "MISS",
+          "SHIRA",
+          "C3A",
+          "VBLORA",
+          "ROAD",
+          "DELORA",
+          "GRALORA",
+          "RANDLORA",
+          "PVERA",
+          "BEFT",
+          "SUPERTUNING",
+          "DEFT",
+          "PEANUT",
+          "TINYLORA");
+
+  private static final Map<String, String> ABSENT = absent();
+
+  private HuggingFaceTypes() {}
+
+  private static Map<String, String> absent() {
+    Map<String, String> all = new LinkedHashMap<>();
+    all.put(
+        "ADAMSS",
+        "low-rank updates in clusters of singular directions; its clusters come from scikit-learn"
+            + " and are not rebuilt here: use adalora");
+    all.put(
+        "ADAPTION_PROMPT",
+        "LLaMA-Adapter, prompts inside of the last attention layers: use prefix_tuning");
+    all.put(
+        "CARTRIDGE", "keys and values distilled from a document, some frozen: use prefix_tuning");
+    all.put("CPT", "context tokens with a weighted loss and bounded changes: use prompt_tuning");
+    all.put(
+        "FROD", "sparse changes in a basis that all layers of a kind share: use fourierft or vera");
+    all.put(
+        "LILY",
+        "experts mixed by the whole batch, so that one text's output depends on the others and"
+            + " nothing merges: use lora or multilora");
+    all.put(
+        "MULTITASK_PROMPT_TUNING",
+        "one prompt for several tasks, chosen by task_ids: use prompt_tuning, one for each task");
+    all.put("OSF", "full fine-tuning beside the largest singular directions: use full or pissa");
+    all.put(
+        "P_TUNING",
+        "a prompt made by a network that its file no longer has: use prompt_tuning, whose file"
+            + " holds the same prompt");
+    all.put("POLY", "several LoRAs mixed by task_ids, which nothing merges: use multilora");
+    all.put(
+        "PSOFT",
+        "rotations between the largest singular directions of each weight; its file does not have"
+            + " these, and their signs depend on the machine: use oft");
+    all.put(
+        "SHADOW",
+        "a second, smaller model that runs beside the first and is no change of its weights:"
+            + " use pfeiffer");
+    all.put("UNILORA", "all of LoRA's numbers drawn from one vector: use vblora or tied_lora");
+    all.put(
+        "XLORA",
+        "LoRAs gated by the hidden states of a first pass: load its LoRAs one by one and combine"
+            + " them");
+    all.put("BONE", "the name MiSS had before PEFT 0.18: train it anew as miss");
+    return Collections.unmodifiableMap(all);
+  }
+
+  /** Whether Hugging Face PEFT has this type and reads what is saved as it. */
+  public static boolean has(String peftType) {
+    return HERE.contains(peftType) || why(peftType) != null;
+  }
+
+  /** What a type that is not here is, and what to use instead; null for all others. */
+  public static @Nullable String why(String peftType) {
+    return ABSENT.get(peftType);
+  }
+
+  /** Types of Hugging Face's that are not here, in alphabetical order. */
+  public static List<String> absentTypes() {
+    return List.copyOf(new TreeSet<>(ABSENT.keySet()));
+  }
+
+  /** All of Hugging Face's types that are methods here. */
+  static List<String> presentTypes() {
+    return HERE;
+  }
+}
