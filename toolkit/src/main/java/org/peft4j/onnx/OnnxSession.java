@@ -157,6 +157,26 @@ public final class OnnxSession implements AutoCloseable {
     return this;
   }
 
+  /**
+   * Loads one adapter into graphs that make up a model: each takes what is for it.
+   *
+   * @param name what to call it, not in use yet
+   * @throws IllegalArgumentException when it does not fit the graphs together: what is missing,
+   *     unknown or misshaped, all named at once
+   */
+  public static void adapter(List<OnnxSession> graphs, String name, Path adapter) {
+    graphs.forEach(g -> g.adapters.requireFree(name));
+    OnnxAdapter content = OnnxAdapter.read(adapter);
+    Path first = graphs.get(0).file.toAbsolutePath();
+    Path folder = first.getParent();
+    graphs.stream()
+        .map(OnnxSession::slots)
+        .reduce(AdapterSlots::and)
+        .orElseThrow()
+        .check(content, graphs.size() == 1 || folder == null ? first : folder);
+    graphs.forEach(g -> g.adapters.load(name, content));
+  }
+
   /** Names of the loaded adapters. */
   public List<String> adapters() {
     return adapters.names();
