@@ -138,7 +138,7 @@ public record AdapterSlots(int base, List<AdapterSlot> slots) {
           graph.getFileName()
               + " has no places for adapters\nfound: no entry "
               + METADATA
-              + " in its metadata\nfix: Onnx.withAdapters(tuned).write(file) writes a graph that has");
+              + " in its metadata\nfix: Onnx.withAdapters(tuned).write(file), or peft export --places, writes one that has");
     }
     List<String> problems = problems(adapter);
     if (!problems.isEmpty()) {

@@ -72,7 +72,7 @@ public final class OnnxSession implements AutoCloseable {
 
   /**
    * Loads a file to run it a few times: weights in files beside it stay mapped as they lie there
-   * rather than being laid out anew in memory, so that the model is not held twice.
+   * rather than being laid out or computed anew in memory, so that the model is not held twice.
    */
   public static OnnxSession mapped(Path file) {
     return load(file, 0, false);
@@ -93,6 +93,8 @@ public final class OnnxSession implements AutoCloseable {
       }
       if (!packed) {
         options.addConfigEntry("session.disable_prepacking", "1");
+        // it would keep a turned copy of a head that is tied to the embeddings
+        options.addConfigEntry("optimization.disable_specified_optimizers", "ConstantFolding");
       }
       return new OnnxSession(
           file, OnnxRuntime.environment().createSession(file.toAbsolutePath().toString(), options));
