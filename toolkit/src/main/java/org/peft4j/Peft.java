@@ -386,9 +386,18 @@ public final class Peft {
    * @throws IllegalArgumentException that lists everything that does not fit
    */
   public static Tuned load(Block model, Path adapter) {
+    return load(model, adapter, PeftModel.DEFAULT);
+  }
+
+  /**
+   * Like {@link #load(Block, Path)}, under a name of the caller's.
+   *
+   * @param name what the adapter is called beside others that are loaded later
+   */
+  public static Tuned load(Block model, Path adapter, String name) {
     Tuned tuned = new Tuned(SavedHead.restore(Pretrained.of(model), adapter));
     try {
-      tuned.load(PeftModel.DEFAULT, adapter);
+      tuned.load(name, adapter);
       return tuned;
     } catch (RuntimeException e) {
       tuned.close();

@@ -11,7 +11,6 @@ import java.util.Map;
 import java.util.Set;
 import org.peft4j.model.Network;
 import org.peft4j.model.Pretrained;
-import org.peft4j.nn.Overlay;
 import org.peft4j.reparam.Full;
 import org.peft4j.reparam.TrainableTokens;
 import org.peft4j.spi.Anatomy;
@@ -92,16 +91,19 @@ public final class Blueprint {
 
   /** The sizes that {@code hook} fits its tensors to; an error for a model without its places. */
   Anatomy anatomy(Hook hook) {
-    Block inner = base instanceof Pretrained p ? Overlay.unwrap(p.network()) : base;
-    if (!(inner instanceof Network network)) {
+    Anatomy sizes =
+        base instanceof Pretrained p
+            ? p.anatomy()
+            : base instanceof Network bare ? bare.anatomy() : null;
+    if (sizes == null) {
       throw new IllegalArgumentException(
           hook.name()
               + " acts on what flows through a model, at places that this block has not got\nfound: "
-              + inner.getClass().getSimpleName()
+              + (base instanceof Pretrained p ? p.network() : base).getClass().getSimpleName()
               + "\nfix: use a model that Models.load(...) made, or a method that adapts weights, such as lora");
     }
     int context = base instanceof Pretrained p ? p.context() : 0;
-    Anatomy anatomy = network.anatomy().reaching(context);
+    Anatomy anatomy = sizes.reaching(context);
     return sites.stream()
         .filter(s -> "embed".equals(s.role()))
         .findFirst()

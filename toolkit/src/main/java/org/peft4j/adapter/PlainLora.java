@@ -2,6 +2,7 @@ package org.peft4j.adapter;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Block;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -200,11 +201,11 @@ public final class PlainLora {
   }
 
   /**
-   * The model's base with a LoRA of scale 1 that adds nothing at each of these modules: what has
-   * places for others. Its parameters are named as in {@link #modules}, after a colon.
+   * A base with a LoRA of scale 1 that adds nothing at each of these modules: what has places for
+   * others. Its parameters are named as in {@link #modules}, after a colon.
    */
-  public static PeftModel places(PeftModel model, Collection<Module> modules) {
-    PeftModel places = new PeftModel(model.base(), List.of(), List.of());
+  public static PeftModel places(Block base, Collection<Module> modules) {
+    PeftModel places = new PeftModel(base, List.of(), List.of());
     Set<String> targets = new LinkedHashSet<>();
     modules.stream()
         .filter(m -> !m.whole())

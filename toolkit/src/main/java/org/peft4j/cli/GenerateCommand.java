@@ -1,6 +1,7 @@
 package org.peft4j.cli;
 
 import ai.djl.nn.Block;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -26,7 +27,8 @@ import picocli.CommandLine.Option;
     name = "generate",
     description = {
       "Answer a prompt with a language model, streamed as it is written.",
-      "A graph with its tokenizer, as export writes into a folder, runs in ONNX Runtime."
+      "A graph with its tokenizer, as export writes into a folder, runs in ONNX Runtime, with an"
+          + " .onnx_adapter where it has places for it."
     },
     mixinStandardHelpOptions = true)
 final class GenerateCommand implements Callable<Integer> {
@@ -114,13 +116,29 @@ final class GenerateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (OnnxModel.isAt(Path.of(options.model)) && options.adapter == null) {
+    if (OnnxModel.isAt(Path.of(options.model))) {
       try (OnnxModel graph = OnnxModel.load(Path.of(options.model))) {
-        return write(graph.generator(), raw || !graph.hasChatTemplate());
+        return write(adapted(graph).generator(), raw || !graph.hasChatTemplate());
       }
     }
     Block model = options.adapter == null ? options.load() : options.tuned();
     return write(Models.generator(model), plain(model));
+  }
+
+  private OnnxModel adapted(OnnxModel graph) {
+    Path adapter = options.adapter;
+    if (adapter == null) {
+      return graph;
+    }
+    if (Files.isDirectory(adapter)) {
+      throw new IllegalArgumentException(
+          "--adapter\nexpected: an .onnx_adapter file, for a graph\nfound: the folder "
+              + adapter
+              + "\nfix: peft export --model X --adapter "
+              + adapter
+              + " --out NAME.onnx_adapter, X what the graph was made of");
+    }
+    return graph.adapter("it", adapter).use("it");
   }
 
   private int write(Generator chosen, boolean plain) {

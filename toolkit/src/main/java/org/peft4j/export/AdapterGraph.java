@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import org.peft4j.adapter.PeftModel;
 import org.peft4j.adapter.PlainLora;
+import org.peft4j.model.Pretrained;
 import org.peft4j.onnx.OnnxGraph;
 import org.peft4j.spi.Paths;
 
@@ -54,8 +55,14 @@ public final class AdapterGraph {
       }
     }
     List<PlainLora.Module> all = List.copyOf(modules.values());
+    Block base = model.base() instanceof Pretrained p ? decoded(p) : model.base();
     return new AdapterGraph(
-        PlainLora.places(model, all), all, BaseNumber.of(model.blueprint().sites()));
+        PlainLora.places(base, all), all, BaseNumber.of(model.blueprint().sites()));
+  }
+
+  /** The model with weights that can be traced. */
+  static Pretrained decoded(Pretrained model) {
+    return model.isQuantised() ? model.dequantized() : model;
   }
 
   /** The base with a LoRA that adds nothing; it computes what the graph does without an adapter. */
@@ -68,8 +75,18 @@ public final class AdapterGraph {
     return names.getOrDefault(parameter, parameter.getName());
   }
 
-  /** The traced graph with optional inputs, of rank 0 where no adapter gives them. */
+  /**
+   * The traced graph with optional inputs, of rank 0 where no adapter gives them, for those modules
+   * that it has.
+   */
   public OnnxGraph withPlaces(OnnxGraph traced) {
     return new OptionalInputs(traced).of(modules, base);
+  }
+
+  /** That no graph has any of the modules. */
+  IllegalArgumentException unused() {
+    return new IllegalArgumentException(
+        "none of the adapted modules is used by the graph's outputs\nfound: "
+            + modules.stream().map(PlainLora.Module::path).toList());
   }
 }

@@ -12,8 +12,15 @@ import java.util.Arrays;
  *
  * @param bits 4 or 8
  * @param blockSize a power of two from 16 to 256
+ * @param fitted whether scales and zero points are instead those that lose least, see {@link
+ *     BlockFit}
  */
-record BlockCode(int bits, int blockSize, boolean zeroPoints) {
+record BlockCode(int bits, int blockSize, boolean zeroPoints, boolean fitted) {
+  /** As ONNX Runtime's own quantiser does it. */
+  BlockCode(int bits, int blockSize, boolean zeroPoints) {
+    this(bits, blockSize, zeroPoints, false);
+  }
+
   BlockCode {
     if (bits != 4 && bits != 8) {
       throw new IllegalArgumentException("bits\nexpected: 4 or 8\nfound: " + bits);
@@ -58,6 +65,7 @@ record BlockCode(int bits, int blockSize, boolean zeroPoints) {
     final float[] scales;
     final int[] zeros;
     private final int width;
+    private final BlockFit fit = new BlockFit(BlockCode.this);
 
     Row(int width) {
       this.width = width;
@@ -79,7 +87,11 @@ record BlockCode(int bits, int blockSize, boolean zeroPoints) {
           low = Math.min(low, v);
           high = Math.max(high, v);
         }
-        if (zeroPoints) {
+        if (fitted) {
+          fit.fit(row, b * blockSize, Math.min(width, (b + 1) * blockSize), low, high);
+          scales[b] = fit.scale();
+          zeros[b] = fit.zero();
+        } else if (zeroPoints) {
           scales[b] = (high - low) / largest();
           float zero = scales[b] == 0 ? 0 : 0 - low / scales[b];
           zeros[b] = clipped(zero);
@@ -90,9 +102,16 @@ record BlockCode(int bits, int blockSize, boolean zeroPoints) {
       }
     }
 
-    /** Finds scales, zero points and codes. */
+    /** Sets scales and zero points that were found before. */
+    void recall(float[] knownScales, byte[] knownZeros) {
+      System.arraycopy(knownScales, 0, scales, 0, scales.length);
+      for (int b = 0; b < zeros.length; b++) {
+        zeros[b] = knownZeros[b] & 0xff;
+      }
+    }
+
+    /** Finds codes, by scales and zero points that were found. */
     void encode(float[] row) {
-      measure(row);
       Arrays.fill(codes, (byte) 0);
       for (int b = 0; b < scales.length; b++) {
         float reciprocal = scales[b] == 0 ? 0 : 1 / scales[b];
@@ -141,6 +160,6 @@ record BlockCode(int bits, int blockSize, boolean zeroPoints) {
 
   @Override
   public String toString() {
-    return "int" + bits + "/" + blockSize + (zeroPoints ? " zp" : "");
+    return "int" + bits + "/" + blockSize + (zeroPoints ? " zp" : "") + (fitted ? " fit" : "");
   }
 }

@@ -9,11 +9,15 @@ import org.peft4j.onnx.Payload;
 
 /**
  * A matrix {@code [N, K]} quantised along K while it is written; neither the codes nor the scales
- * are kept.
+ * are kept beyond the next matrix.
  *
  * @param rows float32
+ * @param grids what was found of the matrix that was written last
  */
-record BlockMatrix(Initializer rows, BlockCode code) {
+record BlockMatrix(Initializer rows, BlockCode code, Grids grids) {
+  BlockMatrix(Initializer rows, BlockCode code) {
+    this(rows, code, new Grids());
+  }
 
   private long n() {
     return rows.shape().get(0);
@@ -59,7 +63,6 @@ record BlockMatrix(Initializer rows, BlockCode code) {
         new Shape(n(), code.blocks(k())),
         4 * code.blocks(k()),
         (row, values, out) -> {
-          row.measure(values);
           for (float scale : row.scales) {
             out.putFloat(scale);
           }
@@ -75,7 +78,6 @@ record BlockMatrix(Initializer rows, BlockCode code) {
         new Shape(n(), packed.length),
         packed.length,
         (row, values, out) -> {
-          row.measure(values);
           row.packZeros(packed);
           out.put(packed);
         });
@@ -90,6 +92,7 @@ record BlockMatrix(Initializer rows, BlockCode code) {
     BlockCode.Row row = code.new Row(Math.toIntExact(k()));
     read(
         (index, values) -> {
+          row.measure(values);
           row.encode(values);
           for (int i = 0; i < values.length; i++) {
             sums.add(values[i], row.decoded(i));
@@ -123,6 +126,7 @@ record BlockMatrix(Initializer rows, BlockCode code) {
                     .order(ByteOrder.LITTLE_ENDIAN);
             BlockMatrix.this.<E>read(
                 (index, values) -> {
+                  grids.find(BlockMatrix.this, index, values, row);
                   part.put(row, values, out);
                   if (!out.hasRemaining()) {
                     sink.take(out.flip());

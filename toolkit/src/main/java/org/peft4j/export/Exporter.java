@@ -15,9 +15,9 @@ import org.jspecify.annotations.Nullable;
 import org.peft4j.adapter.PeftModel;
 import org.peft4j.format.AtomicFiles;
 import org.peft4j.model.Config;
-import org.peft4j.model.Network;
 import org.peft4j.model.Pretrained;
 import org.peft4j.model.Task;
+import org.peft4j.onnx.AdapterSlots;
 import org.peft4j.onnx.Comparison;
 import org.peft4j.onnx.GraphExport;
 import org.peft4j.onnx.Input;
@@ -54,9 +54,13 @@ public final class Exporter {
     this.options = options;
   }
 
-  /** An exporter of a model: ONNX's own operators, with a cache where it writes text. */
+  /**
+   * An exporter of a model: ONNX's own operators, with a cache where it writes text. Weights that
+   * are kept in few bits are decoded for it.
+   */
   public static Exporter of(Pretrained model) {
-    return of(model, model, null);
+    Pretrained decoded = AdapterGraph.decoded(model);
+    return of(decoded, decoded, null);
   }
 
   /**
@@ -68,7 +72,8 @@ public final class Exporter {
   }
 
   /**
-   * An exporter of the base of a model, with places for adapters such as those it has.
+   * An exporter of the base of a model, with places for adapters such as those it has. Of a model
+   * that becomes three graphs, each has those of its own modules.
    *
    * @param adapters whose modules get places
    * @throws IllegalArgumentException when one of them is no plain LoRA of linear modules
@@ -156,7 +161,7 @@ public final class Exporter {
    * @param folder that {@link #writeFolder} wrote
    */
   public void writeGenAi(Path folder) {
-    Anatomy sizes = anatomy();
+    Anatomy sizes = model.anatomy();
     if (!(part() instanceof CausalPart) || sizes == null) {
       throw new IllegalArgumentException(
           "genai_config.json\nexpected: a causal language model with its cache\nfound: " + model);
@@ -171,9 +176,8 @@ public final class Exporter {
   }
 
   private List<Part> parts() {
-    Anatomy sizes = anatomy();
-    boolean whole = !options.cache || places != null; // an adapter's file fits one graph
-    if (whole || model.task() != Task.SEQ2SEQ_LM || sizes == null) {
+    Anatomy sizes = model.anatomy();
+    if (!options.cache || model.task() != Task.SEQ2SEQ_LM || sizes == null) {
       return List.of(part());
     }
     int vocabulary = config().size("vocab_size");
@@ -184,7 +188,7 @@ public final class Exporter {
   }
 
   private Part part() {
-    Anatomy sizes = anatomy();
+    Anatomy sizes = model.anatomy();
     boolean cached = options.cache && model.task() == Task.CAUSAL_LM && virtualTokens() == 0;
     if (sizes == null || !cached) {
       return new WholePart(block, model, config());
@@ -195,10 +199,6 @@ public final class Exporter {
   /** Virtual tokens stand at a text's start, which a graph with a cache cannot tell from later. */
   private int virtualTokens() {
     return block instanceof PeftModel tuned ? tuned.virtualTokens() : 0;
-  }
-
-  private @Nullable Anatomy anatomy() {
-    return model.network() instanceof Network network ? network.anatomy() : null;
   }
 
   private Config config() {
@@ -215,12 +215,19 @@ public final class Exporter {
   private Exported write(Map<Part, Path> files) {
     files.values().forEach(GraphFile::requireFolder);
     try (GraphFile.Drafts drafts = new GraphFile.Drafts()) {
-      files.forEach((part, file) -> draft(drafts, part, file));
+      boolean placed = false;
+      for (Map.Entry<Part, Path> e : files.entrySet()) {
+        placed |= draft(drafts, e.getKey(), e.getValue());
+      }
+      if (places != null && !placed) {
+        throw places.unused();
+      }
       return drafts.install();
     }
   }
 
-  private void draft(GraphFile.Drafts drafts, Part part, Path file) {
+  /** Writes one graph; whether it has places for adapters. */
+  private boolean draft(GraphFile.Drafts drafts, Part part, Path file) {
     Map<String, String> entries = new LinkedHashMap<>();
     entries.put("producer", "peft4j");
     entries.put("model", model.name());
@@ -247,6 +254,7 @@ public final class Exporter {
       }
       double allowed = tolerance;
       drafts.add(told, file, session -> part.check(session, allowed), new QuantisationLoss(losses));
+      return told.metadata().containsKey(AdapterSlots.METADATA);
     }
   }
 

@@ -114,7 +114,7 @@ final class GraphFile implements AutoCloseable {
       throws IOException {
     written = graph.write(draft.resolve(file.getFileName()));
     Comparison comparison;
-    try (OnnxSession session = OnnxSession.mapped(written.get(0))) {
+    try (OnnxSession session = graph.mapped(written)) {
       comparison = check.apply(session);
     }
     if (!comparison.passed()) {

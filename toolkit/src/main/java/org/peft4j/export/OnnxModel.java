@@ -11,6 +11,7 @@ import org.peft4j.format.Json;
 import org.peft4j.generate.Decoder;
 import org.peft4j.generate.Generator;
 import org.peft4j.model.Config;
+import org.peft4j.onnx.AdaptedSession;
 import org.peft4j.onnx.OnnxSession;
 import org.peft4j.text.Tokenizer;
 
@@ -111,22 +112,19 @@ public final class OnnxModel implements AutoCloseable {
   }
 
   /**
-   * Loads an adapter to {@link #use}, see {@link OnnxSession#adapter}.
+   * Loads an adapter to {@link #use}, see {@link OnnxSession#adapter}. Of several graphs each takes
+   * what is for it.
    *
-   * @throws IllegalArgumentException when it does not fit the graph, or the model is several graphs
+   * @throws IllegalArgumentException when it does not fit
    */
   public OnnxModel adapter(String name, Path file) {
-    if (answers()) {
-      throw new IllegalArgumentException(
-          folder + "\nexpected: one graph with places for adapters\nfound: " + sessions.size());
-    }
-    sessions.get(0).adapter(name, file);
+    OnnxSession.adapter(sessions, name, file);
     return this;
   }
 
   /** The same with these loaded adapters acting; none for the base alone. It shares the graphs. */
   public OnnxModel use(String... names) {
-    sessions.get(0).use(names); // refuses now what would fail later
+    adapted(names); // refuses now what would fail later
     return new OnnxModel(sessions, folder, tokenizer, config, List.of(names));
   }
 
@@ -161,14 +159,21 @@ public final class OnnxModel implements AutoCloseable {
    * @param pad the token that fills shorter ones
    */
   public Decoder decoder(long[][] prompts, long pad) {
+    List<AdaptedSession> graphs = adapted(used.toArray(String[]::new));
     if (answers()) {
-      SourceDecoder.Graphs graphs =
-          new SourceDecoder.Graphs(sessions.get(0), sessions.get(1), sessions.get(2));
-      return new SourceDecoder(graphs, prompts, pad, start());
+      return new SourceDecoder(
+          new SourceDecoder.Graphs(graphs.get(0), graphs.get(1), graphs.get(2)),
+          prompts,
+          pad,
+          start());
     }
-    OnnxSession session = sessions.get(0);
-    boolean shared = Boolean.parseBoolean(session.metadata().get(Exporter.SHARES_BUFFERS));
-    return new GraphDecoder(session.use(used.toArray(String[]::new)), shared, prompts, pad);
+    AdaptedSession only = graphs.get(0);
+    boolean shared = Boolean.parseBoolean(only.session().metadata().get(Exporter.SHARES_BUFFERS));
+    return new GraphDecoder(only, shared, prompts, pad);
+  }
+
+  private List<AdaptedSession> adapted(String... names) {
+    return sessions.stream().map(s -> s.use(names)).toList();
   }
 
   /** The graphs, in the order in which they run. */

@@ -39,6 +39,8 @@ final class OptionalInputs {
   }
 
   /**
+   * The graph with places for those modules that its outputs depend on.
+   *
    * @param base what adapter files repeat
    */
   OnnxGraph of(List<PlainLora.Module> modules, int base) {
@@ -49,9 +51,7 @@ final class OptionalInputs {
       }
     }
     if (slots.isEmpty()) {
-      throw new IllegalArgumentException(
-          "none of the adapted modules is used by the graph's outputs\nfound: "
-              + modules.stream().map(PlainLora.Module::path).toList());
+      return graph;
     }
     List<GraphValue> inputs = new ArrayList<>(graph.inputs());
     slots.forEach(s -> inputs.addAll(s.inputs()));

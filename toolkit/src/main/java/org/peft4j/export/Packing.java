@@ -11,6 +11,7 @@ import org.peft4j.onnx.OnnxNode;
 final class Packing {
   private final GraphEdit edit;
   private final BlockCode code;
+  private final Grids grids = new Grids();
   private final Map<String, Names> matrices = new HashMap<>();
   private final Map<String, Names> tables = new HashMap<>();
 
@@ -33,7 +34,7 @@ final class Packing {
   }
 
   private Names matrix(Initializer rows) {
-    BlockMatrix matrix = new BlockMatrix(rows, code);
+    BlockMatrix matrix = new BlockMatrix(rows, code, grids);
     return new Names(
         store(matrix.codes(name(rows, "_Q" + code.bits()))), scales(rows), zeros(rows));
   }
@@ -49,7 +50,7 @@ final class Packing {
   }
 
   private Names rows(Initializer table, String scales, String zeros) {
-    BlockMatrix matrix = new BlockMatrix(table, code);
+    BlockMatrix matrix = new BlockMatrix(table, code, grids);
     return new Names(store(matrix.table(name(table, "_rows_Q" + code.bits()))), scales, zeros);
   }
 
@@ -73,12 +74,12 @@ final class Packing {
   }
 
   private String scales(Initializer rows) {
-    return store(new BlockMatrix(rows, code).scales(name(rows, "_scales")));
+    return store(new BlockMatrix(rows, code, grids).scales(name(rows, "_scales")));
   }
 
   private String zeros(Initializer rows) {
     return code.zeroPoints()
-        ? store(new BlockMatrix(rows, code).zeros(name(rows, "_zero_points")))
+        ? store(new BlockMatrix(rows, code, grids).zeros(name(rows, "_zero_points")))
         : "";
   }
 

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.stream.LongStream;
 import org.peft4j.generate.Decoder;
 import org.peft4j.model.Inputs;
+import org.peft4j.onnx.AdaptedSession;
 import org.peft4j.onnx.GraphValue;
 import org.peft4j.onnx.OnnxSession;
 
@@ -23,9 +24,9 @@ final class SourceDecoder implements Decoder {
    * @param first reads an answer's first token
    * @param next reads those after it
    */
-  record Graphs(OnnxSession encoder, OnnxSession first, OnnxSession next) {
+  record Graphs(AdaptedSession encoder, AdaptedSession first, AdaptedSession next) {
     List<String> names(String side) {
-      return next.inputs().stream()
+      return next.session().inputs().stream()
           .map(GraphValue::name)
           .filter(n -> n.contains("." + side + "."))
           .toList();
@@ -66,17 +67,12 @@ final class SourceDecoder implements Decoder {
         OnnxTensor source = Tensors.of(sources);
         OnnxTensor ids = Tensors.of(begin);
         OrtSession.Result encoded =
-            graphs
-                .encoder
-                .runtime()
-                .run(
-                    asked(
-                        graphs.encoder, Map.of("input_ids", source, "attention_mask", padding)))) {
+            run(graphs.encoder, Map.of("input_ids", source, "attention_mask", padding))) {
       Map<String, OnnxTensor> in = new HashMap<>();
       in.put("encoder_attention_mask", padding);
       in.put("input_ids", ids);
       in.put(Inputs.ENCODED, (OnnxTensor) encoded.get(0));
-      OrtSession.Result result = graphs.first.runtime().run(asked(graphs.first, in));
+      OrtSession.Result result = run(graphs.first, in);
       long[] all = LongStream.range(0, sources.length).toArray();
       for (String name : graphs.names("encoder")) {
         OnnxTensor made = (OnnxTensor) result.get(CacheNames.present(name)).orElseThrow();
@@ -97,7 +93,7 @@ final class SourceDecoder implements Decoder {
       in.putAll(own.past(0));
       in.put("encoder_attention_mask", padding);
       in.put("input_ids", ids);
-      OrtSession.Result result = graphs.next.runtime().run(asked(graphs.next, in));
+      OrtSession.Result result = run(graphs.next, in);
       float[][] scores = scores(result);
       own.ran(result);
       return scores;
@@ -106,10 +102,15 @@ final class SourceDecoder implements Decoder {
     }
   }
 
-  private static Map<String, OnnxTensor> asked(OnnxSession session, Map<String, OnnxTensor> all) {
-    Map<String, OnnxTensor> some = new HashMap<>(all);
-    some.keySet().retainAll(session.inputs().stream().map(GraphValue::name).toList());
-    return some;
+  /** Gives a graph those inputs that it asks for. */
+  private static OrtSession.Result run(AdaptedSession graph, Map<String, OnnxTensor> all)
+      throws OrtException {
+    OnnxSession session = graph.session();
+    Map<String, OnnxTensor> asked = new HashMap<>(all);
+    asked.keySet().retainAll(session.inputs().stream().map(GraphValue::name).toList());
+    try (OrtSession.RunOptions options = graph.options()) {
+      return session.runtime().run(asked, options);
+    }
   }
 
   private static float[][] scores(OrtSession.Result result) {

@@ -16,8 +16,8 @@ import org.peft4j.onnx.OnnxNode;
 /**
  * Stores weight matrices as integers of 4 or 8 bits in blocks along the input axis. Products with
  * them become ONNX Runtime's {@code com.microsoft.MatMulNBits}, which other runtimes lack. The
- * bytes are those of ONNX Runtime's own quantiser. A weight is quantised when the graph is written;
- * one that is not finite fails then.
+ * bytes are those of ONNX Runtime's own quantiser, unless they are fitted. A weight is quantised
+ * when the graph is written; one that is not finite fails then.
  *
  * <pre>{@code
  * WeightOnly int4 = WeightOnly.int4();
@@ -31,6 +31,8 @@ import org.peft4j.onnx.OnnxNode;
  * @param bits 4 or 8
  * @param blockSize values that share a scale: 16, 32, 64, 128 or 256
  * @param zeroPoints whether blocks also have a zero point, else they are symmetric around 0
+ * @param fitted whether scales and zero points are searched that lose least, else they are those of
+ *     the range of a block
  * @param accuracyLevel what ONNX Runtime may compute the product in: 0 unset, 1 float32, 2 float16,
  *     3 bfloat16, 4 int8 (what flows in is quantised too, block by block)
  * @param minimum matrices of fewer elements stay float32
@@ -41,6 +43,7 @@ public record WeightOnly(
     int bits,
     int blockSize,
     boolean zeroPoints,
+    boolean fitted,
     int accuracyLevel,
     long minimum,
     boolean embeddings,
@@ -49,7 +52,7 @@ public record WeightOnly(
   private static final long MINIMUM = 1 << 14;
 
   public WeightOnly {
-    new BlockCode(bits, blockSize, zeroPoints);
+    new BlockCode(bits, blockSize, zeroPoints, fitted);
     PackedProduct.requireAccuracy(accuracyLevel);
   }
 
@@ -58,7 +61,7 @@ public record WeightOnly(
    * those of LoRA, no embeddings.
    */
   public static WeightOnly int4() {
-    return new WeightOnly(4, 32, false, 4, MINIMUM, false, name -> !name.contains("lora_"));
+    return new WeightOnly(4, 32, false, false, 4, MINIMUM, false, name -> !name.contains("lora_"));
   }
 
   /**
@@ -69,7 +72,7 @@ public record WeightOnly(
   public static List<GraphPass> mixed() {
     return List.of(
         int8().blockSize(32).withEmbeddings().only(WeightOnly::scoresTokens),
-        int4().withZeroPoints());
+        int4().withZeroPoints().fitted(true));
   }
 
   private static boolean scoresTokens(String weight) {
@@ -83,39 +86,58 @@ public record WeightOnly(
 
   private WeightOnly bits(int other) {
     return new WeightOnly(
-        other, blockSize, zeroPoints, accuracyLevel, minimum, embeddings, weights);
+        other, blockSize, zeroPoints, fitted, accuracyLevel, minimum, embeddings, weights);
   }
 
   /** The same with blocks of another size. */
   public WeightOnly blockSize(int size) {
-    return new WeightOnly(bits, size, zeroPoints, accuracyLevel, minimum, embeddings, weights);
+    return new WeightOnly(
+        bits, size, zeroPoints, fitted, accuracyLevel, minimum, embeddings, weights);
   }
 
   /** The same with a zero point per block. */
   public WeightOnly withZeroPoints() {
-    return new WeightOnly(bits, blockSize, true, accuracyLevel, minimum, embeddings, weights);
+    return new WeightOnly(
+        bits, blockSize, true, fitted, accuracyLevel, minimum, embeddings, weights);
+  }
+
+  /**
+   * The same with scales and zero points that lose least in squares, which takes a few times as
+   * long; or, as otherwise, with those that ONNX Runtime's own quantiser takes from each range.
+   */
+  public WeightOnly fitted(boolean on) {
+    return new WeightOnly(
+        bits, blockSize, zeroPoints, on, accuracyLevel, minimum, embeddings, weights);
   }
 
   /** The same with another accuracy level, see {@link #accuracyLevel()}. */
   public WeightOnly accuracyLevel(int level) {
-    return new WeightOnly(bits, blockSize, zeroPoints, level, minimum, embeddings, weights);
+    return new WeightOnly(bits, blockSize, zeroPoints, fitted, level, minimum, embeddings, weights);
   }
 
   /** The same for matrices of at least that many elements. */
   public WeightOnly minimum(long elements) {
     return new WeightOnly(
-        bits, blockSize, zeroPoints, accuracyLevel, elements, embeddings, weights);
+        bits, blockSize, zeroPoints, fitted, accuracyLevel, elements, embeddings, weights);
   }
 
   /** The same with embedding tables too; one that is also the head is stored once. */
   public WeightOnly withEmbeddings() {
-    return new WeightOnly(bits, blockSize, zeroPoints, accuracyLevel, minimum, true, weights);
+    return new WeightOnly(
+        bits, blockSize, zeroPoints, fitted, accuracyLevel, minimum, true, weights);
   }
 
   /** The same for the matrices of these names, out of those it is for. */
   public WeightOnly only(Predicate<String> names) {
     return new WeightOnly(
-        bits, blockSize, zeroPoints, accuracyLevel, minimum, embeddings, weights.and(names));
+        bits,
+        blockSize,
+        zeroPoints,
+        fitted,
+        accuracyLevel,
+        minimum,
+        embeddings,
+        weights.and(names));
   }
 
   // ---- the pass
@@ -190,7 +212,7 @@ public record WeightOnly(
   }
 
   private BlockCode code() {
-    return new BlockCode(bits, blockSize, zeroPoints);
+    return new BlockCode(bits, blockSize, zeroPoints, fitted);
   }
 
   private @Nullable WeightProduct product(OnnxNode node, GraphEdit edit) {

@@ -19,7 +19,9 @@ import java.util.Map;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.Gguf;
+import org.peft4j.nn.Overlay;
 import org.peft4j.quant.Storages;
+import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.Elements;
 import org.peft4j.spi.Paths;
 import org.peft4j.tensor.Arena;
@@ -174,6 +176,17 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
   }
 
   /**
+   * The sizes of its network, whatever was merged into it and however its weights are kept; null
+   * for a block that is not ours. Its embeddings are those before merging.
+   */
+  public @Nullable Anatomy anatomy() {
+    Block inner = Overlay.unwrap(network);
+    return inner instanceof Network ours
+        ? ours.anatomy()
+        : inner instanceof Pretrained merged ? merged.anatomy() : null;
+  }
+
+  /**
    * The same model with a new head that tells {@code labels} apart, on pooled hidden states. The
    * head's weights are random (normal, deviation 0.02, seed 0) until it is trained: every adapter
    * of this model trains and saves it.
@@ -226,6 +239,11 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
    */
   public Pretrained quantized(String storage) {
     return new Derivations(this).quantized(Storages.byName(storage));
+  }
+
+  /** Whether any of its weights are kept in a storage such as {@code nf4}. */
+  public boolean isQuantised() {
+    return Paths.blocks(network).keySet().stream().anyMatch(Quantising::isQuantised);
   }
 
   /** The same model with every quantised weight decoded, once and for all. */
@@ -363,7 +381,7 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
 
   /** Every tensor as it is kept. */
   Map<String, NDArray> stored() {
-    if (Paths.blocks(network).keySet().stream().anyMatch(Quantising::isQuantised)) {
+    if (isQuantised()) {
       throw new IllegalStateException(
           "'"
               + name()

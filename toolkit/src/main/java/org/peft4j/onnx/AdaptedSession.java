@@ -46,7 +46,9 @@ public final class AdaptedSession {
       OrtSession.RunOptions options = new OrtSession.RunOptions();
       try {
         for (LoadedAdapters.Loaded a : adapters) {
-          options.addActiveLoraAdapter(a.runtime());
+          if (a.runtime() != null) {
+            options.addActiveLoraAdapter(a.runtime());
+          }
         }
         return options;
       } catch (OrtException | RuntimeException e) {

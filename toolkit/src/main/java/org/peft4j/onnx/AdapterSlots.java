@@ -9,6 +9,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.Json;
 
@@ -103,6 +105,22 @@ public record AdapterSlots(int base, List<AdapterSlot> slots) {
     return json;
   }
 
+  /** The places of two graphs that take parts of the same adapter. */
+  AdapterSlots and(AdapterSlots other) {
+    Map<String, AdapterSlot> all = new LinkedHashMap<>();
+    slots.forEach(s -> all.put(s.module(), s));
+    other.slots.forEach(s -> all.putIfAbsent(s.module(), s));
+    return new AdapterSlots(base == 0 ? other.base : base, List.copyOf(all.values()));
+  }
+
+  /** Names of all inputs that adapters can give. */
+  Set<String> names() {
+    return slots.stream()
+        .flatMap(s -> s.inputs().stream())
+        .map(GraphValue::name)
+        .collect(Collectors.toSet());
+  }
+
   /** Paths of the modules that adapters can act in. */
   public List<String> modules() {
     return slots.stream().map(AdapterSlot::module).toList();
@@ -120,7 +138,7 @@ public record AdapterSlots(int base, List<AdapterSlot> slots) {
           graph.getFileName()
               + " has no places for adapters\nfound: no entry "
               + METADATA
-              + " in its metadata\nfix: Onnx.withAdapters(tuned).write(file) writes a graph that has");
+              + " in its metadata\nfix: Onnx.withAdapters(tuned).write(file), or peft export --places, writes one that has");
     }
     List<String> problems = problems(adapter);
     if (!problems.isEmpty()) {

@@ -98,15 +98,35 @@ final class AdapterWriter {
     }
     AdapterWriter layout = new AdapterWriter(List.copyOf(tensors));
     try (AtomicFile out = new AtomicFile(file)) {
-      out.write(layout.head(adapterVersion, modelVersion));
-      for (int i = 0; i < tensors.size(); i++) {
-        int position = layout.dataPositions.get(i);
-        out.write(ByteBuffer.allocate((int) (position - out.position())));
-        out.write(littleEndian(4).putInt(0, (int) tensors.get(i).size()));
-        tensors.get(i).payload().forEachChunk(out::write);
-      }
+      layout.<IOException>put(adapterVersion, modelVersion, out::write);
       out.complete();
     }
+  }
+
+  /** The same in memory, of tensors that are known to be fit. */
+  static byte[] bytes(int adapterVersion, int modelVersion, List<Initializer> tensors) {
+    AdapterWriter layout = new AdapterWriter(List.copyOf(tensors));
+    ByteBuffer all = ByteBuffer.allocate(layout.size());
+    layout.<RuntimeException>put(adapterVersion, modelVersion, all::put);
+    return all.array();
+  }
+
+  private <E extends Exception> void put(int adapterVersion, int modelVersion, Payload.Sink<E> out)
+      throws E {
+    out.take(head(adapterVersion, modelVersion));
+    int at = head;
+    for (int i = 0; i < tensors.size(); i++) {
+      Initializer t = tensors.get(i);
+      out.take(ByteBuffer.allocate(dataPositions.get(i) - at));
+      out.take(littleEndian(4).putInt(0, (int) t.size()));
+      t.payload().forEachChunk(out);
+      at = dataPositions.get(i) + 4 + (int) t.size();
+    }
+  }
+
+  private int size() {
+    int last = tensors.size() - 1;
+    return dataPositions.get(last) + 4 + (int) tensors.get(last).size();
   }
 
   private static ByteBuffer littleEndian(int size) {

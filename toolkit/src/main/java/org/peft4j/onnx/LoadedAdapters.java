@@ -8,11 +8,15 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** The adapters of a session, by name. Several threads may load and choose at once. */
 final class LoadedAdapters implements AutoCloseable {
-  /** An adapter in ONNX Runtime, which maps its file into memory. */
-  record Loaded(String name, OnnxAdapter content, OrtLoraAdapter runtime) {}
+  /**
+   * An adapter in ONNX Runtime, which maps its file into memory or, of one that other graphs take
+   * parts of, holds its own part; null where it has none.
+   */
+  record Loaded(String name, List<OnnxAdapter.Tensor> tensors, @Nullable OrtLoraAdapter runtime) {}
 
   private final Path graph;
   private final AdapterSlots slots;
@@ -24,7 +28,35 @@ final class LoadedAdapters implements AutoCloseable {
     this.slots = slots;
   }
 
-  synchronized void load(String name, Path file) {
+  void load(String name, Path file) {
+    requireFree(name);
+    OnnxAdapter content = OnnxAdapter.read(file);
+    slots.check(content, graph);
+    load(name, content);
+  }
+
+  /** Takes what is for this graph of an adapter that was checked. */
+  synchronized void load(String name, OnnxAdapter content) {
+    requireFree(name);
+    List<OnnxAdapter.Tensor> own =
+        content.tensors().stream().filter(t -> slots.names().contains(t.name())).toList();
+    try {
+      OnnxRuntime.environment();
+      OrtLoraAdapter runtime =
+          own.isEmpty()
+              ? null
+              : own.size() == content.tensors().size()
+                  ? OrtLoraAdapter.create(content.file().toAbsolutePath().toString())
+                  : OrtLoraAdapter.create(content.only(own));
+      byName.put(name, new Loaded(name, own, runtime));
+    } catch (OrtException e) {
+      throw new IllegalArgumentException(
+          "ONNX Runtime cannot load " + content.file() + "\nfound: " + e.getMessage(), e);
+    }
+  }
+
+  /** An error where an adapter of that name cannot be loaded. */
+  synchronized void requireFree(String name) {
     requireOpen();
     if (name.isBlank() || byName.containsKey(name)) {
       throw new IllegalArgumentException(
@@ -32,16 +64,6 @@ final class LoadedAdapters implements AutoCloseable {
               + name
               + "', beside "
               + byName.keySet());
-    }
-    OnnxAdapter content = OnnxAdapter.read(file);
-    slots.check(content, graph);
-    try {
-      OnnxRuntime.environment();
-      byName.put(
-          name, new Loaded(name, content, OrtLoraAdapter.create(file.toAbsolutePath().toString())));
-    } catch (OrtException e) {
-      throw new IllegalArgumentException(
-          "ONNX Runtime cannot load " + file + "\nfound: " + e.getMessage(), e);
     }
   }
 
@@ -61,7 +83,7 @@ final class LoadedAdapters implements AutoCloseable {
             "no adapter '" + name + "'\nthere are: " + byName.keySet());
       }
       chosen.add(adapter);
-      for (OnnxAdapter.Tensor t : adapter.content().tensors()) {
+      for (OnnxAdapter.Tensor t : adapter.tensors()) {
         String other = givers.put(t.name(), name);
         if (other != null) {
           throw new IllegalArgumentException(
@@ -88,7 +110,11 @@ final class LoadedAdapters implements AutoCloseable {
   public synchronized void close() {
     if (!closed) {
       closed = true;
-      byName.values().forEach(a -> a.runtime().close());
+      for (Loaded a : byName.values()) {
+        if (a.runtime() != null) {
+          a.runtime().close();
+        }
+      }
     }
   }
 }

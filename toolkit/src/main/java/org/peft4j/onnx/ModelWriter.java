@@ -50,10 +50,7 @@ final class ModelWriter {
       if (external && tensor.size() >= KEPT) {
         long offset = tensor.size() >= ALIGNED ? (end + PAGE - 1) / PAGE * PAGE : end;
         end = offset + tensor.size();
-        header.setDataLocation(TensorProto.DataLocation.EXTERNAL);
-        header.addExternalData(entry("location", data.getFileName().toString()));
-        header.addExternalData(entry("offset", Long.toString(offset)));
-        header.addExternalData(entry("length", Long.toString(tensor.size())));
+        refer(header, data, offset, tensor.size());
       }
       headers.add(header.build());
     }
@@ -65,6 +62,44 @@ final class ModelWriter {
       out.complete();
     }
     return end > 0 ? List.of(file, data) : List.of(file);
+  }
+
+  /**
+   * Writes the same graph once more with references to the tensors where they stand in a file that
+   * {@link #write} made alone: a runtime can map those, and must copy what is in a message.
+   *
+   * @param file beside {@code whole}
+   */
+  static void writeReferring(OnnxGraph graph, Path file, Path whole) throws IOException {
+    List<TensorProto> headers = graph.initializers().stream().map(t -> header(t).build()).toList();
+    GraphProto body = body(graph);
+    long size = size(graph, body, headers);
+    long at =
+        model(graph).getSerializedSize()
+            + lengthDelimited(ModelProto.GRAPH_FIELD_NUMBER, size).remaining()
+            + body.getSerializedSize();
+    List<TensorProto> referring = new ArrayList<>();
+    for (int i = 0; i < headers.size(); i++) {
+      Initializer tensor = graph.initializers().get(i);
+      long message = size(headers.get(i), tensor);
+      at += lengthDelimited(GraphProto.INITIALIZER_FIELD_NUMBER, message).remaining() + message;
+      TensorProto.Builder header = header(tensor);
+      if (tensor.size() >= KEPT) {
+        refer(header, whole, at - tensor.size(), tensor.size());
+      }
+      referring.add(header.build());
+    }
+    try (AtomicFile out = new AtomicFile(file)) {
+      writeModel(graph, referring, out);
+      out.complete();
+    }
+  }
+
+  private static void refer(TensorProto.Builder header, Path data, long offset, long length) {
+    header.setDataLocation(TensorProto.DataLocation.EXTERNAL);
+    header.addExternalData(entry("location", data.getFileName().toString()));
+    header.addExternalData(entry("offset", Long.toString(offset)));
+    header.addExternalData(entry("length", Long.toString(length)));
   }
 
   /**
@@ -102,16 +137,8 @@ final class ModelWriter {
   private static void writeModel(OnnxGraph graph, List<TensorProto> headers, AtomicFile out)
       throws IOException {
     GraphProto body = body(graph);
-    long size = body.getSerializedSize();
-    for (int i = 0; i < headers.size(); i++) {
-      long tensor = size(headers.get(i), graph.initializers().get(i));
-      size +=
-          CodedOutputStream.computeTagSize(GraphProto.INITIALIZER_FIELD_NUMBER)
-              + CodedOutputStream.computeUInt64SizeNoTag(tensor)
-              + tensor;
-    }
     out.write(ByteBuffer.wrap(model(graph).toByteArray()));
-    out.write(lengthDelimited(ModelProto.GRAPH_FIELD_NUMBER, size));
+    out.write(lengthDelimited(ModelProto.GRAPH_FIELD_NUMBER, size(graph, body, headers)));
     out.write(ByteBuffer.wrap(body.toByteArray()));
     for (int i = 0; i < headers.size(); i++) {
       TensorProto header = headers.get(i);
@@ -123,6 +150,17 @@ final class ModelWriter {
         tensor.payload().forEachChunk(out::write);
       }
     }
+  }
+
+  /** Bytes of the graph's message. */
+  private static long size(OnnxGraph graph, GraphProto body, List<TensorProto> headers)
+      throws IOException {
+    long size = body.getSerializedSize();
+    for (int i = 0; i < headers.size(); i++) {
+      long tensor = size(headers.get(i), graph.initializers().get(i));
+      size += lengthDelimited(GraphProto.INITIALIZER_FIELD_NUMBER, tensor).remaining() + tensor;
+    }
+    return size;
   }
 
   /** Bytes of a tensor's message. */

@@ -9,6 +9,7 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.peft4j.tensor.Buffers;
@@ -73,6 +74,17 @@ public record OnnxAdapter(Path file, int adapterVersion, int modelVersion, List<
                             + "\"\nthere are: "
                             + tensors.stream().map(Tensor::name).toList()));
     return Buffers.create(owner, tensor.shape(), tensor.type(), out -> fill(out, tensor));
+  }
+
+  /** A file with these of its tensors alone, in memory. */
+  byte[] only(List<Tensor> some) {
+    List<Initializer> kept = new ArrayList<>();
+    for (Tensor t : some) {
+      byte[] bytes = new byte[Math.toIntExact(t.size())];
+      fill(ByteBuffer.wrap(bytes), t);
+      kept.add(Initializer.of(t.name(), t.type(), t.shape(), bytes));
+    }
+    return AdapterWriter.bytes(adapterVersion, modelVersion, kept);
   }
 
   private void fill(ByteBuffer out, Tensor tensor) {

@@ -2,6 +2,7 @@ package org.peft4j.onnx;
 
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.HashSet;
@@ -19,6 +20,9 @@ import org.jspecify.annotations.Nullable;
 public final class OnnxGraph implements AutoCloseable {
   /** Stored tensors of more bytes than this go to a file of their own. */
   static final long EMBEDDED = 1_500_000_000L;
+
+  /** Less need not be mapped. */
+  private static final long MAPPED = 1 << 20;
 
   private final List<OnnxNode> nodes;
   private final List<Initializer> initializers;
@@ -141,6 +145,26 @@ public final class OnnxGraph implements AutoCloseable {
   /** Writes the graph with its stored tensors in {@code <file>.data} beside it. */
   public List<Path> writeWithExternalData(Path file) throws IOException {
     return ModelWriter.write(this, file, 0);
+  }
+
+  /**
+   * Loads a file that was written of this graph, to run it a few times. Weights are mapped as they
+   * stand in the file rather than read into memory.
+   *
+   * @param files as {@link #write} gave them
+   */
+  public OnnxSession mapped(List<Path> files) throws IOException {
+    Path file = files.get(0);
+    if (files.size() > 1 || bytes() < MAPPED) {
+      return OnnxSession.mapped(file);
+    }
+    Path referring = file.resolveSibling(file.getFileName() + ".mapped");
+    try {
+      ModelWriter.writeReferring(this, referring, file);
+      return OnnxSession.mapped(referring);
+    } finally {
+      Files.deleteIfExists(referring);
+    }
   }
 
   /** Adds entries to the metadata of a file that was written. */

@@ -72,7 +72,7 @@ public final class OnnxSession implements AutoCloseable {
 
   /**
    * Loads a file to run it a few times: weights in files beside it stay mapped as they lie there
-   * rather than being laid out anew in memory, so that the model is not held twice.
+   * rather than being laid out or computed anew in memory, so that the model is not held twice.
    */
   public static OnnxSession mapped(Path file) {
     return load(file, 0, false);
@@ -93,6 +93,8 @@ public final class OnnxSession implements AutoCloseable {
       }
       if (!packed) {
         options.addConfigEntry("session.disable_prepacking", "1");
+        // it would keep a turned copy of a head that is tied to the embeddings
+        options.addConfigEntry("optimization.disable_specified_optimizers", "ConstantFolding");
       }
       return new OnnxSession(
           file, OnnxRuntime.environment().createSession(file.toAbsolutePath().toString(), options));
@@ -155,6 +157,26 @@ public final class OnnxSession implements AutoCloseable {
   public OnnxSession adapter(String name, Path adapter) {
     adapters.load(name, adapter);
     return this;
+  }
+
+  /**
+   * Loads one adapter into graphs that make up a model: each takes what is for it.
+   *
+   * @param name what to call it, not in use yet
+   * @throws IllegalArgumentException when it does not fit the graphs together: what is missing,
+   *     unknown or misshaped, all named at once
+   */
+  public static void adapter(List<OnnxSession> graphs, String name, Path adapter) {
+    graphs.forEach(g -> g.adapters.requireFree(name));
+    OnnxAdapter content = OnnxAdapter.read(adapter);
+    Path first = graphs.get(0).file.toAbsolutePath();
+    Path folder = first.getParent();
+    graphs.stream()
+        .map(OnnxSession::slots)
+        .reduce(AdapterSlots::and)
+        .orElseThrow()
+        .check(content, graphs.size() == 1 || folder == null ? first : folder);
+    graphs.forEach(g -> g.adapters.load(name, content));
   }
 
   /** Names of the loaded adapters. */

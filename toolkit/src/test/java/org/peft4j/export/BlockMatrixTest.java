@@ -2,6 +2,7 @@ package org.peft4j.export;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
@@ -106,6 +107,41 @@ class BlockMatrixTest {
           .isEqualTo(
               m.codes("c").size() + m.scales("s").size() + (asymmetric ? m.zeros("z").size() : 0));
     }
+  }
+
+  /** Of what the search is for, and of the range that it starts with. */
+  @ParameterizedTest
+  @CsvSource({"4, 32, true", "4, 32, false", "4, 128, true", "4, 16, false", "8, 32, true"})
+  void fitted_they_lose_less_in_squares(int bits, int block, boolean zeros) {
+    for (double power : new double[] {1, 3}) { // few large values among many small ones
+      NDArray weight = Seed.of(7).at(block).normal(manager, new Shape(24, 200), 0.3).add(0.05f);
+      Initializer w = Initializer.of("w", weight.sign().mul(weight.abs().pow(power)));
+      BlockMatrix ranges = new BlockMatrix(w, new BlockCode(bits, block, zeros));
+      BlockMatrix fitted = new BlockMatrix(w, new BlockCode(bits, block, zeros, true));
+      double before = ranges.loss().squaredError();
+      double after = fitted.loss().squaredError();
+      assertThat(after).isLessThan(bits == 4 ? 0.97 * before : 1.02 * before);
+      float[] scales = Blocks.floats(Blocks.bytes(fitted.scales("s")));
+      byte[] points = zeros ? Blocks.bytes(fitted.zeros("z")) : null;
+      byte[] codes = Blocks.bytes(fitted.codes("c"));
+      float[][] decoded = Blocks.decode(codes, scales, points, 24, 200, bits, block);
+      float[] expected = weight.sign().mul(weight.abs().pow(power)).toFloatArray();
+      double sum = 0;
+      for (int i = 0; i < expected.length; i++) {
+        sum += Math.pow(expected[i] - (double) decoded[i / 200][i % 200], 2);
+      }
+      assertThat(sum).isCloseTo(after, within(1e-6 * before));
+    }
+  }
+
+  @Test
+  void fitted_they_keep_what_is_on_a_grid_and_nothing() {
+    NDArray grid = manager.arange(0f, 64f).reshape(2, 32).get(":, 0:16").sub(3).mul(0.25f);
+    BlockCode code = new BlockCode(4, 16, true, true);
+    assertThat(new BlockMatrix(Initializer.of("w", grid.get("0:1")), code).loss().maxError())
+        .isLessThan(1e-6);
+    NDArray none = manager.zeros(new Shape(2, 20));
+    assertThat(new BlockMatrix(Initializer.of("w", none), code).loss().maxError()).isZero();
   }
 
   @Test

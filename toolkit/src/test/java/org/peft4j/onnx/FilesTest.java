@@ -128,6 +128,42 @@ class FilesTest {
   }
 
   @Test
+  void a_graph_runs_on_tensors_where_they_stand_in_its_file() throws Exception {
+    Path file = folder.resolve("m.onnx");
+    Path referring = folder.resolve("r.onnx");
+    GraphExport export = export();
+    try (OnnxGraph graph = export.trace()) {
+      List<Path> written = graph.write(file);
+      ModelWriter.writeReferring(graph, referring, file);
+      byte[] bytes = Files.readAllBytes(file);
+      List<TensorProto> whole = ModelProto.parseFrom(bytes).getGraph().getInitializerList();
+      List<TensorProto> others =
+          ModelProto.parseFrom(Files.readAllBytes(referring)).getGraph().getInitializerList();
+      assertThat(others).hasSameSizeAs(whole);
+      int referred = 0;
+      for (int i = 0; i < others.size(); i++) {
+        TensorProto t = others.get(i);
+        if (t.getDataLocation() == TensorProto.DataLocation.EXTERNAL) {
+          int offset = Integer.parseInt(t.getExternalData(1).getValue());
+          int length = Integer.parseInt(t.getExternalData(2).getValue());
+          assertThat(Arrays.copyOfRange(bytes, offset, offset + length))
+              .as(t.getName())
+              .isEqualTo(whole.get(i).getRawData().toByteArray());
+          referred++;
+        }
+      }
+      assertThat(referred).isGreaterThan(1).isLessThan(others.size());
+      for (OnnxSession each : List.of(OnnxSession.mapped(referring), graph.mapped(written))) {
+        try (OnnxSession session = each) {
+          Comparison c = export.compare(session);
+          assertThat(c.passed()).as(c::toString).isTrue();
+        }
+      }
+    }
+    assertThat(files()).containsExactly("m.onnx", "r.onnx");
+  }
+
+  @Test
   void the_same_block_gives_the_same_bytes() throws Exception {
     GraphExport export = export();
     for (String name : List.of("a", "b")) {

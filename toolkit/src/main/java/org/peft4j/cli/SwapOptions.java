@@ -1,0 +1,98 @@
+package org.peft4j.cli;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import org.peft4j.Onnx;
+import org.peft4j.Peft;
+import org.peft4j.Tuned;
+import org.peft4j.model.Pretrained;
+import org.peft4j.onnx.OnnxAdapter;
+import picocli.CommandLine.Option;
+
+/** Adapters that a graph takes for each run, beside its own weights. */
+final class SwapOptions {
+  /** Ending of files that ONNX Runtime loads as adapters. */
+  static final String ENDING = ".onnx_adapter";
+
+  private static final String LATER = "(later ones)";
+
+  @Option(
+      names = "--swap",
+      paramLabel = "DIR",
+      description =
+          "An adapter that is chosen for each run instead of merged: the graph gets places where it"
+              + " acts, and the adapter is written beside it, as DIR"
+              + ENDING
+              + ". Repeatable; plain LoRA of any rank.")
+  private List<Path> adapters = new ArrayList<>();
+
+  @Option(
+      names = "--places",
+      split = ",",
+      paramLabel = "NAME",
+      description =
+          "Roles or module names, by commas, such as q,v or all-linear: places for adapters that"
+              + " come later.")
+  private List<String> places = new ArrayList<>();
+
+  /** Whether the graph is to have places. */
+  boolean wanted() {
+    return !adapters.isEmpty() || !places.isEmpty();
+  }
+
+  /** The model with these adapters. */
+  Tuned on(Pretrained model) {
+    Map<String, Path> named = named();
+    @Nullable Tuned tuned = null;
+    try {
+      for (Map.Entry<String, Path> e : named.entrySet()) {
+        if (tuned == null) {
+          tuned = Peft.load(model, e.getValue(), e.getKey());
+        } else {
+          tuned.load(e.getKey(), e.getValue());
+        }
+      }
+      if (!places.isEmpty()) {
+        tuned =
+            Peft.lora(tuned == null ? model : tuned)
+                .targets(places.toArray(String[]::new))
+                .named(LATER)
+                .apply();
+      }
+      return Objects.requireNonNull(tuned);
+    } catch (RuntimeException e) {
+      if (tuned != null) {
+        tuned.close();
+      }
+      throw e;
+    }
+  }
+
+  private Map<String, Path> named() {
+    Map<String, Path> named = new LinkedHashMap<>();
+    for (Path adapter : adapters) {
+      String name = String.valueOf(adapter.toAbsolutePath().normalize().getFileName());
+      Path other = named.putIfAbsent(name, adapter);
+      if (other != null) {
+        throw new IllegalArgumentException(
+            "--swap\nexpected: folders of different names, which the adapters are called by\nfound: "
+                + other
+                + " and "
+                + adapter);
+      }
+    }
+    return named;
+  }
+
+  /** Writes the adapters as files beside each other. */
+  List<OnnxAdapter> write(Tuned tuned, Path folder) {
+    return named().keySet().stream()
+        .map(name -> Onnx.adapter(tuned, name, folder.resolve(name + ENDING)))
+        .toList();
+  }
+}
