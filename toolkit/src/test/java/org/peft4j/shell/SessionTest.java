@@ -6,6 +6,7 @@ import java.lang.ref.WeakReference;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -49,6 +50,24 @@ class SessionTest {
     assertThat(session.evaluate("int k = 3").result()).isNull();
     assertThat(session.evaluate("k = 4").result()).isNull();
     assertThat(session.evaluate("k + 1").result().value()).isEqualTo(5);
+  }
+
+  @Test
+  void of_long_values_the_beginning_is_written() {
+    assertThat(text("new byte[1_000_000]"))
+        .startsWith("byte[1000000] { 0, 0, ")
+        .endsWith(", 0, ... }")
+        .hasSizeLessThan(1000);
+    assertThat(text("new int[][] {{1, 2}, {3}}"))
+        .isEqualTo("int[2][] { int[2] { 1, 2 }, int[1] { 3 } }");
+    assertThat(text("new float[300][300]"))
+        .startsWith("float[300][] { float[100] {")
+        .endsWith("... }");
+    assertThat(text("\"a\".repeat(200_000)")).endsWith("a\" ...").hasSizeLessThan(110_000);
+  }
+
+  private static String text(String code) {
+    return Objects.requireNonNull(session.evaluate(code).result()).text();
   }
 
   @Test
