@@ -98,6 +98,21 @@ class SessionTest {
   }
 
   @Test
+  void names_that_are_missing_are_imported_or_declared_and_packages_corrected() throws Exception {
+    while (!failure("LocalTime.now()").message().contains("java.time")) {
+      Thread.sleep(100); // until JShell has listed the class path
+    }
+    assertThat(failure("LocalDate.now()").message()).endsWith("fix: import java.time.LocalDate;");
+    assertThat(failure("new AtomicLong()").message())
+        .endsWith("fix: import java.util.concurrent.atomic.AtomicLong;");
+    assertThat(failure("import java.utl.List;").message()).endsWith("did you mean java.util?");
+    assertThat(failure("import org.peft4j.dat.*;").message())
+        .endsWith("did you mean org.peft4j.data?");
+    assertThat(failure("undefined + 1").message())
+        .endsWith("fix: declare undefined, or run the code that does");
+  }
+
+  @Test
   void our_exceptions_are_their_message_and_others_have_a_name() {
     assertThat(failure("Models.load(\"minilmm\")").message()).startsWith("no model 'minilmm'");
     Failure f = failure("int zero = 0;\n\n1 / zero");
