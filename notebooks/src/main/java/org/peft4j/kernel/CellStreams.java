@@ -47,7 +47,7 @@ final class CellStreams {
     System.setErr(err.printer);
   }
 
-  /** What is left of a cell's output goes out before its result. */
+  /** What is left of a cell's output goes out before its result, or a question. */
   void end() {
     out.printer.flush();
     err.printer.flush();

@@ -43,6 +43,7 @@ final class Kernel extends BaseKernel {
   private final Session session;
   private final PageDisplay display = new PageDisplay();
   private final CellStreams streams = new CellStreams();
+  private final CellInput input = new CellInput();
 
   Kernel(Session session) {
     super(
@@ -92,6 +93,7 @@ final class Kernel extends BaseKernel {
     }
     display.begin(env);
     streams.begin(env);
+    input.begin(request.isStdinEnabled() ? () -> line(env) : null);
     Failure failure;
     DisplayData result = null;
     try {
@@ -117,6 +119,12 @@ final class Kernel extends BaseKernel {
       env.publish(new PublishError(failure.name(), failure.message(), lines));
       env.defer().replyError(MessageType.EXECUTE_REPLY.error(), reply);
     }
+  }
+
+  /** A line that somebody types on the page, below what the cell has printed so far. */
+  private String line(ShellReplyEnvironment env) {
+    streams.end();
+    return env.readFromStdIn("", /* isPassword= */ false);
   }
 
   /**

@@ -1,6 +1,5 @@
 package org.peft4j.kernel;
 
-import java.util.Base64;
 import java.util.HashSet;
 import java.util.Set;
 import org.dflib.jjava.jupyter.channels.ShellReplyEnvironment;
@@ -48,15 +47,9 @@ final class PageDisplay implements Display {
     return true;
   }
 
-  /** In the protocol's form: text as it is, bytes in Base64. */
   static DisplayData data(Rich content) {
     DisplayData data = new DisplayData();
-    content
-        .forms()
-        .forEach(
-            (type, form) ->
-                data.putData(
-                    type, form instanceof byte[] b ? Base64.getEncoder().encodeToString(b) : form));
+    content.encoded().forEach(data::putData);
     return data;
   }
 }

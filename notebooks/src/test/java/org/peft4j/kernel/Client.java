@@ -19,7 +19,7 @@ import org.zeromq.ZMQ;
 
 /** The other end of the protocol: what a notebook does. */
 final class Client implements AutoCloseable {
-  private static final int PATIENCE_MILLIS = 120_000;
+  private static final int PATIENCE_MILLIS = 600_000;
 
   /** A message that came: its type and content, and the id of the request it belongs to. */
   record Received(String type, Map<?, ?> content, String parent) {
@@ -82,11 +82,13 @@ final class Client implements AutoCloseable {
   final ZMQ.Socket shell;
   final ZMQ.Socket control;
   final ZMQ.Socket iopub;
+  final ZMQ.Socket stdin;
   private final ZMQ.Socket heartbeat;
 
   Client(Ports ports) {
     this.ports = ports;
     shell = socket(SocketType.DEALER, "shell");
+    stdin = socket(SocketType.DEALER, "stdin");
     control = socket(SocketType.DEALER, "control");
     iopub = socket(SocketType.SUB, "iopub");
     iopub.subscribe(new byte[0]);
@@ -96,6 +98,9 @@ final class Client implements AutoCloseable {
   private ZMQ.Socket socket(SocketType type, String name) {
     ZMQ.Socket s = context.createSocket(type);
     s.setReceiveTimeOut(PATIENCE_MILLIS);
+    if (type == SocketType.DEALER) {
+      s.setIdentity(utf8(session)); // questions come back to who asked
+    }
     s.connect("tcp://127.0.0.1:" + ports.port(name));
     return s;
   }
@@ -103,12 +108,14 @@ final class Client implements AutoCloseable {
   /** Asks until published messages come through, which new subscriptions take a while for. */
   void awaitReady() {
     iopub.setReceiveTimeOut(500);
-    for (int i = 0; i < 100; i++) {
+    shell.setReceiveTimeOut(1000); // the first requests may be lost too
+    for (int i = 0; i < 600; i++) {
       String id = send(shell, "kernel_info_request", Map.of());
       read(shell);
       for (Received r = read(iopub); r != null; r = read(iopub)) {
         if (r.parent.equals(id) && "idle".equals(r.get("execution_state"))) {
           iopub.setReceiveTimeOut(PATIENCE_MILLIS);
+          shell.setReceiveTimeOut(PATIENCE_MILLIS);
           return;
         }
       }

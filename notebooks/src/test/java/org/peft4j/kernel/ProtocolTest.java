@@ -128,6 +128,45 @@ class ProtocolTest {
     assertThat(a.of("execute_result").get(0).data().get("text/html")).isEqualTo("<i>x</i>");
   }
 
+  private static final String READS =
+      "System.out.print(\"name? \");\nnew java.util.Scanner(System.in).nextLine() + \"!\"";
+
+  /** The id of a cell that is asking. */
+  private static String asking() {
+    Map<String, Object> cell = Client.code(READS);
+    cell.put("allow_stdin", true);
+    String id = client.send(client.shell, "execute_request", cell);
+    assertThat(client.read(client.stdin).type()).isEqualTo("input_request");
+    return id;
+  }
+
+  @Test
+  void a_cell_reads_what_is_typed_on_the_page() {
+    String id = asking();
+    client.send(client.stdin, "input_reply", Map.of("value", "Ada"));
+    Answer a = client.await(client.shell, id);
+    assertThat(text(a)).isEqualTo("Ada!");
+    assertThat(a.stream("stdout")).isEqualTo("name? ");
+  }
+
+  @Test
+  void a_question_is_interrupted_like_anything_else() {
+    String id = asking();
+    client.send(client.control, "interrupt_request", Map.of());
+    assertThat(client.await(client.shell, id).reply().get("ename")).isEqualTo("Interrupted");
+    client.read(client.control);
+    assertThat(text(client.execute("2 + 2"))).isEqualTo("4");
+    String again = asking();
+    client.send(client.stdin, "input_reply", Map.of("value", "Bob"));
+    assertThat(text(client.await(client.shell, again))).isEqualTo("Bob!");
+  }
+
+  @Test
+  void a_page_without_a_reader_says_so() {
+    Answer a = client.execute(READS);
+    assertThat(a.of("error").get(0).get("evalue")).asString().contains("nobody is there to type");
+  }
+
   @Test
   void errors_are_sentences_that_lead_on() {
     Answer typo = client.execute("int one = 1;\nPeft.lorra(null)");

@@ -10,16 +10,31 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import org.peft4j.format.AtomicFiles;
 import org.peft4j.format.Json;
 import org.peft4j.shell.MavenLibraries;
+import org.peft4j.tensor.CacheHome;
 
 /**
  * The folder by which Jupyter knows a kernel: {@code kernel.json} with the command that starts it.
  */
 final class KernelSpec {
-  private static final int RAPAIO_NEEDS = 22;
+  /** As in the POM of the kernel's module, whose adapters are compiled against them. */
+  static final String KOTLIN_KERNEL = "0.11.0-398";
+
+  static final String RAPAIO_KERNEL = "3.0.1";
+
+  private static final String LOGBACK = "logback.xml";
+
+  private static final String QUIET = // or that kernel tells each message
+      """
+      <configuration>
+        <appender name="terminal" class="ch.qos.logback.core.ConsoleAppender">
+          <encoder><pattern>%-5level %logger{36} - %msg%n</pattern></encoder>
+        </appender>
+        <root level="warn"><appender-ref ref="terminal"/></root>
+      </configuration>
+      """;
 
   /** Kernels that can run our notebooks. */
   enum Kind {
@@ -45,7 +60,7 @@ final class KernelSpec {
     this.kind = kind;
   }
 
-  /** Writes the folder; a sentence on where. */
+  /** Writes the folder, in place of one that is there; a sentence on where. */
   String install() throws IOException {
     Map<String, Object> spec = new LinkedHashMap<>();
     spec.put("argv", command());
@@ -53,11 +68,15 @@ final class KernelSpec {
     spec.put("language", kind.language);
     spec.put("interrupt_mode", "message");
     spec.put("env", environment());
+    AtomicFiles.deleteTree(folder()); // of an earlier class path
     Path folder =
         AtomicFiles.installDirectory(
             folder(),
             d -> {
               Files.writeString(d.resolve("kernel.json"), Json.formatUnsorted(spec) + "\n");
+              if (kind == Kind.KOTLIN) {
+                Files.writeString(d.resolve(LOGBACK), QUIET);
+              }
               Logo.write(d);
             });
     return "kernel '"
@@ -85,8 +104,8 @@ final class KernelSpec {
 
   /** Where Jupyter looks for what a user has installed. */
   private static Path data() {
-    String named = System.getenv("JUPYTER_DATA_DIR");
-    if (named != null && !named.isBlank()) {
+    String named = CacheHome.setting("JUPYTER_DATA_DIR");
+    if (named != null) {
       return Path.of(named);
     }
     String os = System.getProperty("os.name", "");
@@ -110,29 +129,16 @@ final class KernelSpec {
 
   private List<String> command() {
     return switch (kind) {
-      case PEFT4J ->
-          java(
-              runningJava(),
-              Runtime.version().feature(),
-              kernelClassPath(),
-              "org.peft4j.kernel.Launch",
-              "{connection_file}");
+      case PEFT4J -> java(kernelClassPath(), "org.peft4j.kernel.Launch", "{connection_file}");
       case RAPAIO -> rapaio();
-      case KOTLIN ->
-          java(
-              runningJava(),
-              Runtime.version().feature(),
-              libraries("org.jetbrains.kotlinx:kotlin-jupyter-kernel:0.11.0-398"),
-              "org.jetbrains.kotlinx.jupyter.IkotlinKt",
-              "{connection_file}",
-              "-cp=" + ownClassPath());
+      case KOTLIN -> kotlin();
       case JJAVA -> {
         String jar = System.getenv("JJAVA_JAR");
         if (jar == null || !Files.isRegularFile(Path.of(jar))) {
           throw new IllegalStateException(
               "JJAVA_JAR: no jar\nexpected: the kernel's jar, from https://github.com/dflib/jjava/releases\nfix: JJAVA_JAR=... ./peft notebook --install --for jjava");
         }
-        List<String> c = options(Runtime.version().feature());
+        List<String> c = options();
         c.add(0, runningJava().toString());
         c.addAll(List.of("-jar", Path.of(jar).toAbsolutePath().toString(), "{connection_file}"));
         yield c;
@@ -140,74 +146,52 @@ final class KernelSpec {
     };
   }
 
-  private List<String> rapaio() {
-    Path java = runningJava();
-    int version = Runtime.version().feature();
-    if (version < RAPAIO_NEEDS) {
-      Path home = newerHome();
-      if (home == null) {
-        throw new IllegalStateException(
-            "rapaio's kernel needs JDK 22 or newer, and none is known here\nfix: JAVA_HOME=/path/to/newer/jdk ./peft notebook --install --for rapaio");
-      }
-      java = home.resolve("bin").resolve("java");
-      version = version(home);
-    }
+  private List<String> kotlin() {
+    String jna = // before that kernel's older one, whose native part would be found for ours
+        Stream.of(ownClassPath().split(File.pathSeparator))
+            .filter(p -> Path.of(p).getFileName().toString().startsWith("jna-"))
+            .map(p -> p + File.pathSeparator)
+            .collect(Collectors.joining());
+    List<String> c =
+        java(
+            jna + libraries("org.jetbrains.kotlinx:kotlin-jupyter-kernel:" + KOTLIN_KERNEL),
+            "org.jetbrains.kotlinx.jupyter.IkotlinKt",
+            "{connection_file}",
+            // what cells see: not what the kernel itself runs on
+            "-cp="
+                + libraries("org.jetbrains.kotlinx:kotlin-jupyter-lib:" + KOTLIN_KERNEL)
+                + File.pathSeparator
+                + kernelClassPath());
+    c.add(1, "-Dlogback.configurationFile=" + folder().resolve(LOGBACK).toAbsolutePath());
+    c.add(1, "-Dslf4j.provider=org.slf4j.simple.SimpleServiceProvider"); // ours, in cells
+    return c;
+  }
+
+  private static List<String> rapaio() {
     return java(
-        java,
-        version,
-        libraries("io.github.padreati:rapaio-jupyter-kernel:3.0.1")
+        libraries("io.github.padreati:rapaio-jupyter-kernel:" + RAPAIO_KERNEL)
             + File.pathSeparator
-            + ownClassPath(),
-        "org.rapaio.jupyter.kernel.MainApp",
+            + kernelClassPath(),
+        "org.peft4j.kernel.RapaioLaunch",
         "{connection_file}");
-  }
-
-  /** A newer JDK beside the running one; null where there is none. */
-  private static @Nullable Path newerHome() {
-    Path siblings = Path.of(System.getProperty("java.home")).getParent();
-    if (siblings == null) {
-      return null;
-    }
-    try (Stream<Path> all = Files.list(siblings)) {
-      return all.filter(Files::isDirectory)
-          .filter(d -> version(d) >= RAPAIO_NEEDS)
-          .filter(d -> Files.isExecutable(d.resolve("bin").resolve("java")))
-          .findFirst()
-          .orElse(null);
-    } catch (IOException e) {
-      return null;
-    }
-  }
-
-  /** What the file {@code release} of a JDK says; 0 where it says nothing. */
-  private static int version(Path home) {
-    try {
-      return Files.readAllLines(home.resolve("release")).stream()
-          .filter(l -> l.startsWith("JAVA_VERSION="))
-          .map(l -> l.replaceAll("\\D+", " ").strip().split(" ")[0])
-          .mapToInt(Integer::parseInt)
-          .findFirst()
-          .orElse(0);
-    } catch (IOException | NumberFormatException e) {
-      return 0;
-    }
   }
 
   private static Path runningJava() {
     return Path.of(System.getProperty("java.home"), "bin", "java");
   }
 
-  private static List<String> java(Path java, int version, String classPath, String... rest) {
+  private static List<String> java(String classPath, String... rest) {
     List<String> c = new ArrayList<>();
-    c.add(java.toString());
-    c.addAll(options(version));
+    c.add(runningJava().toString());
+    c.addAll(options());
     c.addAll(List.of("-cp", classPath));
     c.addAll(List.of(rest));
     return c;
   }
 
   /** As the start script passes them. */
-  private static List<String> options(int version) {
+  private static List<String> options() {
+    int version = Runtime.version().feature();
     List<String> out = new ArrayList<>();
     if (version >= 22) {
       out.add("--enable-native-access=ALL-UNNAMED");
@@ -231,6 +215,7 @@ final class KernelSpec {
   private static String ownClassPath() {
     return Stream.of(System.getProperty("java.class.path", "").split(File.pathSeparator))
         .map(p -> Path.of(p).toAbsolutePath().toString())
+        .distinct()
         .collect(Collectors.joining(File.pathSeparator));
   }
 

@@ -48,7 +48,7 @@ final class NotebookCommand implements Callable<Integer> {
       names = "--for",
       paramLabel = "KERNEL",
       description =
-          "With --install or --uninstall: ${COMPLETION-CANDIDATES}, a kernel of others with our class path. rapaio needs JDK 22 or newer; jjava its jar in JJAVA_JAR.")
+          "With --install or --uninstall: ${COMPLETION-CANDIDATES}, a kernel of others with our class path; jjava needs its jar in JJAVA_JAR.")
   private KernelSpec.Kind kind = KernelSpec.Kind.PEFT4J;
 
   @Parameters(

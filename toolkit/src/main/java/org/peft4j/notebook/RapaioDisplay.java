@@ -5,6 +5,8 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -50,7 +52,7 @@ final class RapaioDisplay implements Display {
 
   private String display(Rich content) {
     String type = type(content);
-    return (String) call(show, type, String.valueOf(content.form(type)));
+    return (String) call(show, type, Rich.encoded(Objects.requireNonNull(content.form(type))));
   }
 
   @Override
@@ -60,7 +62,7 @@ final class RapaioDisplay implements Display {
       theirs.put(id, display(content));
     } else {
       String type = type(content);
-      call(update, known, type, String.valueOf(content.form(type)));
+      call(update, known, type, Rich.encoded(Objects.requireNonNull(content.form(type))));
     }
   }
 
@@ -70,7 +72,10 @@ final class RapaioDisplay implements Display {
   }
 
   private static String type(Rich content) {
-    return content.form(Rich.HTML) == null ? Rich.TEXT : Rich.HTML;
+    return Stream.of(Rich.HTML, Rich.PNG)
+        .filter(t -> content.form(t) != null)
+        .findFirst()
+        .orElse(Rich.TEXT);
   }
 
   private static Object call(MethodHandle handle, Object... arguments) {

@@ -7,6 +7,9 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.function.Function;
+import java.util.stream.Stream;
 import org.jfree.chart.JFreeChart;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.adapter.Conversion;
@@ -57,44 +60,69 @@ public final class Rendering {
     return html == null ? text : text.with(Rich.HTML, Html.page(html));
   }
 
+  /** A type and how its values look as HTML. */
+  private record Look<T>(Class<T> type, Function<? super T, @Nullable String> html) {
+    @Nullable String of(Object value) {
+      return html.apply(type.cast(value));
+    }
+  }
+
+  private static final List<Look<?>> LOOKS =
+      List.of(
+          new Look<>(Table.class, Table::html),
+          new Look<>(Fluent.class, Cards::of),
+          new Look<>(PeftModel.class, Cards::of),
+          new Look<>(Pretrained.class, Cards::of),
+          new Look<>(Fit.class, Cards::of),
+          new Look<>(Metrics.class, Cards::of),
+          new Look<>(Description.class, Description::toHtml),
+          new Look<>(Comparison.class, Cards::of),
+          new Look<>(Exported.class, Cards::of),
+          new Look<>(Generated.class, Cards::of),
+          new Look<>(
+              Conversion.Report.class, r -> Html.block("title", r.toString()) + table(r.sites())),
+          new Look<>(Splits.class, s -> Html.block("title", s.toString()) + Cards.of(s.train())),
+          new Look<>(
+              WordNet.class,
+              w ->
+                  Html.block(
+                          "text", w.toString().lines().limit(2).reduce("", (a, b) -> a + b + "\n"))
+                      + Cards.of(w.examples())),
+          new Look<>(Examples.class, e -> Html.block("title", first(e)) + Cards.of(e)),
+          new Look<>(Conversations.class, c -> Html.block("title", first(c)) + Cards.of(c)),
+          new Look<>(Map.class, m -> m.isEmpty() || m.size() > MOST ? null : Table.of(m).html()),
+          new Look<>(List.class, Rendering::table));
+
   private static @Nullable String html(@Nullable Object value) {
-    if (value instanceof Table t) {
-      return t.html();
-    } else if (value instanceof Fluent<?, ?, ?> f) {
-      return Cards.of(f);
-    } else if (value instanceof PeftModel m) {
-      return Cards.of(m);
-    } else if (value instanceof Pretrained p) {
-      return Cards.of(p);
-    } else if (value instanceof Fit f) {
-      return Cards.of(f);
-    } else if (value instanceof Metrics m) {
-      return Cards.of(m);
-    } else if (value instanceof Description d) {
-      return d.toHtml();
-    } else if (value instanceof Comparison c) {
-      return Cards.of(c);
-    } else if (value instanceof Exported e) {
-      return Cards.of(e);
-    } else if (value instanceof Generated g) {
-      return Cards.of(g);
-    } else if (value instanceof Conversion.Report r) {
-      return Html.block("title", r.toString()) + table(r.sites());
-    } else if (value instanceof Splits s) {
-      return Html.block("title", s.toString()) + Cards.of(s.train());
-    } else if (value instanceof WordNet w) {
-      return Html.block("text", w.toString().lines().limit(2).reduce("", (a, b) -> a + b + "\n"))
-          + Cards.of(w.examples());
-    } else if (value instanceof Examples e) {
-      return Html.block("title", first(e)) + Cards.of(e);
-    } else if (value instanceof Conversations c) {
-      return Html.block("title", first(c)) + Cards.of(c);
-    } else if (value instanceof Map<?, ?> m && !m.isEmpty() && m.size() <= MOST) {
-      return Table.of(m).html();
-    } else if (value instanceof List<?> l) {
-      return table(l);
+    for (Look<?> look : LOOKS) {
+      if (look.type.isInstance(value)) {
+        return look.of(Objects.requireNonNull(value));
+      }
     }
     return null;
+  }
+
+  /**
+   * Types whose values are more than text here, for kernels that want to be told what to leave to
+   * {@link #of}. Lists and maps are not among them: everybody shows those.
+   */
+  public static List<Class<?>> types() {
+    return Stream.concat(
+            Stream.of(Rich.class, Chart.class, JFreeChart.class, RenderedImage.class),
+            LOOKS.stream().<Class<?>>map(Look::type).filter(t -> !t.getName().startsWith("java.")))
+        .toList();
+  }
+
+  /** Whether a value is of one of {@link #types}, or a list of the toolkit's records. */
+  public static boolean isOwn(@Nullable Object value) {
+    if (value instanceof List<?> l) {
+      return !l.isEmpty() && l.get(0) instanceof Record r && isOfToolkit(r) && table(l) != null;
+    }
+    return types().stream().anyMatch(t -> t.isInstance(value));
+  }
+
+  private static boolean isOfToolkit(Record record) {
+    return record.getClass().getName().startsWith("org.peft4j.");
   }
 
   /** A table of a few records of one type; null for another list. */
@@ -133,7 +161,7 @@ public final class Rendering {
       return out + (l.size() > MOST ? "and " + (l.size() - MOST) + " more" : "");
     }
     if (value != null && value.getClass().isArray()) {
-      String all = Arrays.deepToString(new Object[] {value});
+      String all = Arrays.deepToString(new Object[] {Excerpt.of(value)});
       return shortened(all.substring(1, all.length() - 1));
     }
     return String.valueOf(value);

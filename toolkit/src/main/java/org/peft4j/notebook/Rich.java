@@ -1,5 +1,6 @@
 package org.peft4j.notebook;
 
+import java.util.Base64;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -38,6 +39,19 @@ public final class Rich {
   /** All forms, plain text first. */
   public Map<String, Object> forms() {
     return forms;
+  }
+
+  /** All forms as the notebook protocol writes them: text as it is, pixels in Base64. */
+  public Map<String, String> encoded() {
+    Map<String, String> all = new LinkedHashMap<>();
+    forms.forEach((type, form) -> all.put(type, encoded(form)));
+    return all;
+  }
+
+  static String encoded(Object form) {
+    return form instanceof byte[] bytes
+        ? Base64.getEncoder().encodeToString(bytes)
+        : String.valueOf(form);
   }
 
   /** One form, null where it is not there. */

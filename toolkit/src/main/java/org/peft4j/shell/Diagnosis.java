@@ -1,6 +1,7 @@
 package org.peft4j.shell;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.regex.Matcher;
@@ -14,8 +15,12 @@ import jdk.jshell.SourceCodeAnalysis;
  */
 final class Diagnosis {
   private static final Pattern SYMBOL =
-      Pattern.compile("symbol:\\s+(?:method|variable|class) (\\w+)");
+      Pattern.compile("symbol:\\s+(method|variable|class) (\\w+)");
+
+  private static final Pattern PACKAGE = Pattern.compile("package ([\\w.]+) does not exist");
   private static final int SUGGESTED = 3;
+  private static final int INDEX_MILLIS = 50;
+  private static final int INDEX_TRIES = 60;
 
   private final SourceCodeAnalysis analysis;
 
@@ -43,9 +48,9 @@ final class Diagnosis {
         message.append('\n');
       }
       message.append("error: ").append(words(d)).append('\n').append(marked(cell, at, end));
-      String near = suggestions(d, source);
-      if (!near.isEmpty()) {
-        message.append("\nfix: did you mean ").append(near).append('?');
+      String fix = fix(d, source);
+      if (!fix.isEmpty()) {
+        message.append("\nfix: ").append(fix);
       }
     }
     return Failure.of(
@@ -85,24 +90,82 @@ final class Diagnosis {
     return head + line + "\n" + " ".repeat(head.length()) + under;
   }
 
-  private String suggestions(Diag d, String source) {
+  /** What to type instead; empty where nothing is known. */
+  private String fix(Diag d, String source) {
+    awaitIndex();
+    Matcher missing = PACKAGE.matcher(d.getMessage(Locale.ROOT));
+    if (missing.find()) {
+      String name = missing.group(1);
+      int last = name.lastIndexOf('.') + 1;
+      List<String> near = near(name.substring(last), "import " + name.substring(0, last));
+      return near.isEmpty() ? "" : didYouMean(name.substring(0, last) + near.get(0));
+    }
     Matcher symbol = SYMBOL.matcher(d.getMessage(Locale.ROOT));
     if (!symbol.find()) {
       return "";
     }
-    String name = symbol.group(1);
+    String name = symbol.group(2);
     int at = source.indexOf(name, clamp(d.getPosition(), source.length()));
     if (at < 0) {
       return "";
     }
+    boolean isMember = at > 0 && source.charAt(at - 1) == '.';
+    if (!isMember) {
+      List<String> classes =
+          analysis
+              .listQualifiedNames(source.substring(0, at) + name, at + name.length())
+              .getNames();
+      if (!classes.isEmpty()) {
+        return "import " + String.join("; or import ", shortest(classes)) + ";";
+      }
+    }
     // from its first letter on where that gives too much: all classes that can be imported
-    int typed = at > 0 && source.charAt(at - 1) == '.' ? 0 : 1;
-    String before = source.substring(0, at + typed);
+    List<String> near = near(name, source.substring(0, at + (isMember ? 0 : 1)));
+    if (near.isEmpty()) {
+      return symbol.group(1).equals("variable") && !isMember
+          ? "declare " + name + ", or run the code that does"
+          : "";
+    }
+    return didYouMean(String.join(", ", near));
+  }
+
+  /** JShell lists the class path in the background, from its start on. */
+  private void awaitIndex() {
+    for (int i = 0; i < INDEX_TRIES; i++) {
+      if (analysis.listQualifiedNames("A", 1).isUpToDate()) {
+        return;
+      }
+      try {
+        Thread.sleep(INDEX_MILLIS);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        return;
+      }
+    }
+  }
+
+  private static String didYouMean(String names) {
+    return "did you mean " + names + "?";
+  }
+
+  /** Those of Java and ours before those of libraries, and of each the shortest. */
+  private static List<String> shortest(List<String> classes) {
+    return classes.stream()
+        .sorted(
+            Comparator.comparing(
+                    (String c) -> !c.startsWith("java.") && !c.startsWith("org.peft4j."))
+                .thenComparing(String::length))
+        .limit(SUGGESTED - 1)
+        .toList();
+  }
+
+  /** Names like this one among those that may follow {@code before}. */
+  private List<String> near(String name, String before) {
     List<String> known =
         analysis.completionSuggestions(before, before.length(), new int[1]).stream()
             .map(s -> s.continuation().replaceAll("[^\\w$].*", ""))
             .distinct()
             .toList();
-    return String.join(", ", Nearest.of(name, known, SUGGESTED));
+    return Nearest.of(name, known, SUGGESTED);
   }
 }

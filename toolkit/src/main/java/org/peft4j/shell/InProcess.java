@@ -1,5 +1,6 @@
 package org.peft4j.shell;
 
+import java.lang.reflect.Array;
 import java.lang.reflect.Field;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
@@ -14,6 +15,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import jdk.jshell.execution.LocalExecutionControl;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.notebook.Excerpt;
 
 /**
  * Runs snippets in this process, so that they share the toolkit's classes and native memory, and
@@ -134,7 +136,7 @@ final class InProcess extends LocalExecutionControl {
         throw new InterruptedException();
       }
       run.value = run.snippet.invoke(null);
-      run.text = valueString(run.value);
+      run.text = text(run.value);
       return null;
     } catch (InvocationTargetException e) {
       Throwable cause = e.getCause() == null ? e : e.getCause();
@@ -149,6 +151,19 @@ final class InProcess extends LocalExecutionControl {
     } finally {
       run.thread = null;
     }
+  }
+
+  /** As JShell writes it, but for what is too long to be read: it would take its time. */
+  private static String text(@Nullable Object value) {
+    Object excerpt = Excerpt.of(value);
+    String text = valueString(excerpt);
+    if (excerpt == value || value == null) {
+      return text;
+    }
+    return value.getClass().isArray()
+        ? text.replaceFirst("\\[\\d+]", "[" + Array.getLength(value) + "]")
+            .replaceFirst(" }$", ", ... }")
+        : text + " ...";
   }
 
   /** What the last snippet came to; handed out once, so that nothing is held here. */

@@ -1,7 +1,6 @@
 package org.peft4j.notebook;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
@@ -97,18 +96,14 @@ class DisplaysTest {
     page.show(Rich.text("t"));
     page.update("mine", Rich.text("t").with(Rich.HTML, "<p/>"));
     page.update("mine", Rich.text("u"));
+    page.show(Rich.text("chart").with(Rich.PNG, new byte[] {1, 2}));
 
     assertThat(Global.CALLS)
         .containsExactly(
-            "display text/plain t", "display text/html <p/>", "update id-2 text/plain u");
+            "display text/plain t",
+            "display text/html <p/>",
+            "update id-2 text/plain u",
+            "display image/png AQI=");
     assertThat(RapaioDisplay.find()).isNull();
-  }
-
-  @Test
-  void what_is_no_host_of_kotlin_s_kernel_is_refused() {
-    assertThatThrownBy(() -> KotlinDisplay.on("text"))
-        .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("KotlinKernelHost")
-        .hasMessageContaining("found: java.lang.String");
   }
 }

@@ -80,6 +80,20 @@ class RenderingTest {
   }
 
   @Test
+  void other_kernels_leave_the_toolkit_s_values_to_us_and_keep_theirs() {
+    List<Object> ours = List.of(model, Table.of("a").row(1), Rich.text("t"), Charts.bars("b"));
+    List<Object> theirs = List.of("text", 1, List.of(1, 2), List.of(), Map.of("a", 1));
+
+    assertThat(ours).allMatch(Rendering::isOwn);
+    assertThat(theirs).noneMatch(Rendering::isOwn);
+    assertThat(Rendering.isOwn(null)).isFalse();
+    assertThat(Rendering.isOwn(List.of(new Prediction("text", "x", 0.5)))).isTrue();
+    for (Object value : ours) {
+      assertThat(Rendering.types()).anyMatch(t -> t.isInstance(value));
+    }
+  }
+
+  @Test
   void an_expression_tells_what_it_would_train_and_where() throws Exception {
     String text = html(Peft.lora(model).rank(4).targets("q", "v")).getTextContent();
 

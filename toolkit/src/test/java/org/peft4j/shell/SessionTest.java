@@ -6,6 +6,7 @@ import java.lang.ref.WeakReference;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -52,6 +53,24 @@ class SessionTest {
   }
 
   @Test
+  void of_long_values_the_beginning_is_written() {
+    assertThat(text("new byte[1_000_000]"))
+        .startsWith("byte[1000000] { 0, 0, ")
+        .endsWith(", 0, ... }")
+        .hasSizeLessThan(1000);
+    assertThat(text("new int[][] {{1, 2}, {3}}"))
+        .isEqualTo("int[2][] { int[2] { 1, 2 }, int[1] { 3 } }");
+    assertThat(text("new float[300][300]"))
+        .startsWith("float[300][] { float[100] {")
+        .endsWith("... }");
+    assertThat(text("\"a\".repeat(200_000)")).endsWith("a\" ...").hasSizeLessThan(110_000);
+  }
+
+  private static String text(String code) {
+    return Objects.requireNonNull(session.evaluate(code).result()).text();
+  }
+
+  @Test
   void classes_are_those_of_this_process() {
     Object value = session.evaluate("org.peft4j.model.Dtype.BF16").result().value();
     assertThat(value).isSameAs(org.peft4j.model.Dtype.BF16);
@@ -76,6 +95,21 @@ class SessionTest {
         .contains("2 | var m = Modls.load(\"minilm\");\n            ^---^")
         .contains("did you mean Models");
     assertThat(failure("Peft.lorra(null)").message()).contains("did you mean lora");
+  }
+
+  @Test
+  void names_that_are_missing_are_imported_or_declared_and_packages_corrected() throws Exception {
+    while (!failure("LocalTime.now()").message().contains("java.time")) {
+      Thread.sleep(100); // until JShell has listed the class path
+    }
+    assertThat(failure("LocalDate.now()").message()).endsWith("fix: import java.time.LocalDate;");
+    assertThat(failure("new AtomicLong()").message())
+        .endsWith("fix: import java.util.concurrent.atomic.AtomicLong;");
+    assertThat(failure("import java.utl.List;").message()).endsWith("did you mean java.util?");
+    assertThat(failure("import org.peft4j.dat.*;").message())
+        .endsWith("did you mean org.peft4j.data?");
+    assertThat(failure("undefined + 1").message())
+        .endsWith("fix: declare undefined, or run the code that does");
   }
 
   @Test
