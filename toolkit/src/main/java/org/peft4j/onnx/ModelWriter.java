@@ -74,10 +74,9 @@ final class ModelWriter {
     List<TensorProto> headers = graph.initializers().stream().map(t -> header(t).build()).toList();
     GraphProto body = body(graph);
     long size = size(graph, body, headers);
-    long at =
-        model(graph).getSerializedSize()
-            + lengthDelimited(ModelProto.GRAPH_FIELD_NUMBER, size).remaining()
-            + body.getSerializedSize();
+    long at = model(graph).getSerializedSize();
+    at += lengthDelimited(ModelProto.GRAPH_FIELD_NUMBER, size).remaining();
+    at += body.getSerializedSize();
     List<TensorProto> referring = new ArrayList<>();
     for (int i = 0; i < headers.size(); i++) {
       Initializer tensor = graph.initializers().get(i);
