@@ -75,7 +75,7 @@ class ArchitectureTest {
     TABLE.put("", facade);
     TABLE.put("notebook", and(facade, ""));
     TABLE.put("ipynb", Set.of("notebook", "format", "shell"));
-    TABLE.put("shell", Set.of("format"));
+    TABLE.put("shell", Set.of("format", "notebook"));
     TABLE.put("cli", and(facade, "", "notebook", "ipynb", "shell"));
   }
 

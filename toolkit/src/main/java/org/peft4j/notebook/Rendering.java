@@ -30,6 +30,7 @@ import org.peft4j.train.Metrics;
 /** How values are shown: each in its best forms, plain text always among them. */
 public final class Rendering {
   private static final int MOST = 100;
+  private static final String MORE = " ...";
 
   private Rendering() {}
 
@@ -161,15 +162,17 @@ public final class Rendering {
       return out + (l.size() > MOST ? "and " + (l.size() - MOST) + " more" : "");
     }
     if (value != null && value.getClass().isArray()) {
-      String all = Arrays.deepToString(new Object[] {Excerpt.of(value)});
-      return shortened(all.substring(1, all.length() - 1));
+      Object excerpt = Excerpt.of(value);
+      String all = Arrays.deepToString(new Object[] {excerpt});
+      String text = shortened(all.substring(1, all.length() - 1));
+      return excerpt == value || text.endsWith(MORE) ? text : text + MORE;
     }
     return String.valueOf(value);
   }
 
   private static String shortened(String text) {
     int most = 2000;
-    return text.length() <= most ? text : text.substring(0, most) + " ...";
+    return text.length() <= most ? text : text.substring(0, most) + MORE;
   }
 
   // ---- pictures inside of HTML
