@@ -142,7 +142,8 @@ class AdapterSwapTest {
               noisy(Peft.loraPlus(model).rank(3).targets("o").apply()),
               noisy(Peft.loraFa(model).rank(3).targets("o").apply()));
       float[] without = ort(plain.use(), model);
-      assertThat(ort(session.use(), model)).as("no adapter").isEqualTo(without);
+      // ONNX Runtime fuses a sum with the norm behind it, in another order where there is a place
+      assertThat(distance(ort(session.use(), model), without)).as("no adapter").isLessThan(1e-6);
       for (int i = 0; i < all.size(); i++) {
         session.adapter("a" + i, adapter(all.get(i), "a" + i));
       }

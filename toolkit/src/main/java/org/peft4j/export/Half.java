@@ -77,7 +77,7 @@ public record Half(Predicate<OnnxNode> kept) implements GraphPass {
     Casting(OnnxGraph graph, Predicate<OnnxNode> kept) {
       this.graph = graph;
       precision = new Precision(graph, kept);
-      edit = new GraphEdit(graph.withoutValues());
+      edit = new GraphEdit(graph.withoutValues(name -> true));
       graph.outputs().stream().map(GraphValue::name).forEach(results::add);
       graph.inputs().forEach(i -> fulls.put(i.name(), i.name()));
       graph.initializers().stream()

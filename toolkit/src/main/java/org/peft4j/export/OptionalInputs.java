@@ -29,6 +29,9 @@ final class OptionalInputs {
   private final Map<String, Initializer> stored = new LinkedHashMap<>();
   private final Map<String, List<OnnxNode>> users = new HashMap<>();
 
+  /** What has the rank among its dimensions, which is open from now on. */
+  private final Set<String> ranked = new HashSet<>();
+
   OptionalInputs(OnnxGraph graph) {
     this.graph = graph;
     graph.initializers().forEach(i -> stored.put(i.name(), i));
@@ -56,6 +59,7 @@ final class OptionalInputs {
     List<GraphValue> inputs = new ArrayList<>(graph.inputs());
     slots.forEach(s -> inputs.addAll(s.inputs()));
     return graph
+        .withoutValues(ranked::contains)
         .with(graph.nodes(), List.copyOf(stored.values()), inputs)
         .metadata(AdapterSlots.METADATA, new AdapterSlots(base, slots).toJson());
   }
@@ -66,6 +70,7 @@ final class OptionalInputs {
     Set<OnnxNode> ends = new HashSet<>();
     for (OnnxNode low : users(a.name())) {
       require(m, isProduct(low, a.name()), low);
+      ranked.add(low.outputs().get(0));
       for (OnnxNode high : users(low.outputs().get(0))) {
         require(m, isProduct(high, b.name()), high);
         ends.add(high);

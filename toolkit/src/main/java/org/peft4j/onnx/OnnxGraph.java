@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -74,10 +75,12 @@ public final class OnnxGraph implements AutoCloseable {
   }
 
   /**
-   * The same graph that tells nothing of its {@link #values}, for edits that change their types.
+   * The same graph that tells nothing of these {@link #values}, for edits that change their types
+   * or shapes.
    */
-  public OnnxGraph withoutValues() {
-    return new OnnxGraph(nodes, initializers, inputs, outputs, List.of(), opset, metadata, null);
+  public OnnxGraph withoutValues(Predicate<String> names) {
+    List<GraphValue> kept = values.stream().filter(v -> !names.test(v.name())).toList();
+    return new OnnxGraph(nodes, initializers, inputs, outputs, kept, opset, metadata, null);
   }
 
   /** In an order in which each comes after those it uses. */
