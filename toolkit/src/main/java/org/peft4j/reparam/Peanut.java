@@ -89,7 +89,14 @@ public record Peanut(
 
   @Override
   public String summary() {
-    return "rank " + rank + ", depth " + depth + ", " + activation + ", scale " + Patterns.tidy(scale);
+    return "rank "
+        + rank
+        + ", depth "
+        + depth
+        + ", "
+        + activation
+        + ", scale "
+        + Patterns.tidy(scale);
   }
 
   /** The options, for {@code Peft.peanut(model)}. */

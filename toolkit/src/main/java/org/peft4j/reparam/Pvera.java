@@ -105,7 +105,11 @@ public record Pvera(
 
   @Override
   public String summary() {
-    return "rank " + rank + " (shared), d " + dInitial + (dropout > 0 ? ", dropout " + dropout : "");
+    return "rank "
+        + rank
+        + " (shared), d "
+        + dInitial
+        + (dropout > 0 ? ", dropout " + dropout : "");
   }
 
   /** The options, for {@code Peft.pvera(model)}. */

@@ -57,10 +57,7 @@ public record Shira(@Key("r") int rank, @Key("random_seed") @Nullable Long place
   @Override
   public Shira sized(List<Site> sites) {
     long most =
-        sites.stream()
-            .mapToLong(s -> s.shape().size() / (s.in() + s.out()))
-            .min()
-            .orElse(USUAL);
+        sites.stream().mapToLong(s -> s.shape().size() / (s.in() + s.out())).min().orElse(USUAL);
     return rank > 0 ? this : Keys.with(this, "r", (int) Math.max(1, Math.min(USUAL, most)));
   }
 

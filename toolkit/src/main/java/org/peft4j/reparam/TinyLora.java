@@ -123,8 +123,12 @@ public record TinyLora(
 
   private void declare(Site site, Declaration theta, int index) {
     long r = Math.min(rank, Math.min(site.in(), site.out()));
-    theta.saved(A, new Shape(r, site.in()), (c, s) -> directions(c).vh().get(":{}", r).mul(roots(c, r)));
-    theta.saved(B, new Shape(site.out(), r), (c, s) -> directions(c).u().get(":, :{}", r).mul(roots(c, r).transpose()));
+    theta.saved(
+        A, new Shape(r, site.in()), (c, s) -> directions(c).vh().get(":{}", r).mul(roots(c, r)));
+    theta.saved(
+        B,
+        new Shape(site.out(), r),
+        (c, s) -> directions(c).u().get(":, :{}", r).mul(roots(c, r).transpose()));
     Init random =
         (c, s) ->
             Scalars.div(

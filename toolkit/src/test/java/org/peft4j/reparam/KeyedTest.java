@@ -55,7 +55,8 @@ class KeyedTest {
     c.requireAllRead();
     assertThat(Keyed.read(new Miss(), file("init_weights", "bat", "r", 4L)))
         .isEqualTo(new Miss(4, 1, 0, Miss.Form.BAT));
-    assertThat(Keyed.read(new Miss(), file("init_weights", true)).form()).isEqualTo(Miss.Form.PLAIN);
+    assertThat(Keyed.read(new Miss(), file("init_weights", true)).form())
+        .isEqualTo(Miss.Form.PLAIN);
     assertThat(Keyed.read(new Shira(), file("random_seed", 7L)).placeSeed()).isEqualTo(7);
     assertThat(new Shira().toConfig()).containsEntry("random_seed", Entries.NULL);
     assertThat(new Miss().toConfig()).containsEntry("init_weights", true);
@@ -111,8 +112,7 @@ class KeyedTest {
   void files_of_older_rotations_are_refused_where_these_meant_something_else() {
     assertThatThrownBy(() -> Oft.fromConfig(file("r", 4L, "peft_version", "0.10.0")))
         .hasMessageContaining("before PEFT 0.14");
-    assertThatThrownBy(
-            () -> Oft.fromConfig(file("oft_block_size", 8L, "use_cayley_neumann", true)))
+    assertThatThrownBy(() -> Oft.fromConfig(file("oft_block_size", 8L, "use_cayley_neumann", true)))
         .hasMessageContaining("before PEFT 0.18");
     Entries exact = file("oft_block_size", 8L, "use_cayley_neumann", false);
     assertThat(Oft.fromConfig(exact).neumann()).isFalse();
