@@ -248,7 +248,9 @@ class OursTest {
     all.put("hra", new Case(base, m -> Peft.hra(m).rank(4).targets(linear).apply()));
     all.put(
         "fourierft", new Case(shape, m -> Peft.fourierFt(m).frequencies(50).targets(some).apply()));
-    all.put("waveft", new Case(shape, m -> Peft.waveFt(m).frequencies(50).targets(some).apply()));
+    all.put(
+        "waveft",
+        new Case(shape, m -> Peft.waveFt(m).frequencies(50).scale(4).targets(some).apply()));
     all.put("hira", new Case(shape, m -> Peft.hira(m).rank(2).targets(some).apply()));
     all.put("miss", new Case(base, m -> Peft.miss(m).rank(5).targets(linear).apply()));
     all.put("shira", new Case(base, m -> Peft.shira(m).rank(1).targets(linear).apply()));
@@ -258,9 +260,10 @@ class OursTest {
     all.put("delora", new Case(base, m -> Peft.deLora(m).rank(2).targets(linear).apply()));
     all.put(
         "gralora",
-        new Case(shape, m -> Peft.graLora(m).rank(4).hybridRank(1).targets(some).apply()));
+        new Case(shape, m -> Peft.graLora(m).rank(4).alpha(6).hybridRank(1).targets(some).apply()));
     all.put("pvera", new Case(shape, m -> Peft.pvera(m).rank(3).targets(some).apply()));
-    all.put("randlora", new Case(shape, m -> Peft.randLora(m).rank(16).targets(some).apply()));
+    all.put(
+        "randlora", new Case(shape, m -> Peft.randLora(m).rank(16).alpha(9).targets(some).apply()));
     all.put("beft", new Case(base, m -> Peft.beft(m).targets(linear).apply()));
     all.put(
         "supertuning",
