@@ -143,7 +143,8 @@ class AdapterSwapTest {
               noisy(Peft.loraFa(model).rank(3).targets("o").apply()));
       float[] without = ort(plain.use(), model);
       // ONNX Runtime fuses a sum with the norm behind it, in another order where there is a place
-      assertThat(distance(ort(session.use(), model), without)).as("no adapter").isLessThan(1e-6);
+      float[] open = ort(session.use(), model);
+      assertThat(distance(open, without)).as("no adapter").isLessThan(1e-6);
       for (int i = 0; i < all.size(); i++) {
         session.adapter("a" + i, adapter(all.get(i), "a" + i));
       }
@@ -154,7 +155,7 @@ class AdapterSwapTest {
           assertThat(distance(there, djl(all.get(i)))).as("adapter %d", i).isLessThan(1e-5);
           assertThat(distance(there, without)).as("adapter %d acts", i).isGreaterThan(1e-3);
         }
-        assertThat(ort(session.use(), model)).as("no adapter again").isEqualTo(without);
+        assertThat(ort(session.use(), model)).as("no adapter again").isEqualTo(open);
       }
       all.forEach(Tuned::close);
     }
