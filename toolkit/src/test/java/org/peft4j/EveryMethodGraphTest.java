@@ -15,6 +15,7 @@ import org.peft4j.export.Profile;
 import org.peft4j.model.Pretrained;
 import org.peft4j.onnx.Comparison;
 import org.peft4j.onnx.OnnxSession;
+import org.peft4j.reparam.FourierFt;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 
@@ -37,7 +38,15 @@ class EveryMethodGraphTest {
                     .map(
                         p ->
                             DynamicTest.dynamicTest(
-                                m.name() + ", " + p, () -> check(m.name(), m.standard(), p))));
+                                m.name() + ", " + p,
+                                () -> check(m.name(), small(m.standard()), p))));
+  }
+
+  /** With a size that fits the fixture, whose weights are smaller than FourierFT's default. */
+  private static Reparam small(Reparam method) {
+    return method instanceof FourierFt f
+        ? new FourierFt(100, f.scale(), f.placeSeed(), f.frequencyPattern())
+        : method;
   }
 
   private void check(String name, Reparam method, Profile profile) {
