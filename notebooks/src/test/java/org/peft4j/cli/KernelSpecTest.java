@@ -7,31 +7,15 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.DisabledIfEnvironmentVariable;
 import org.junit.jupiter.api.io.TempDir;
 import org.peft4j.format.Json;
 
 /** Kernels as Jupyter finds them. */
 @Tag("notebook")
-@DisabledIfEnvironmentVariable(named = "JUPYTER_DATA_DIR", matches = ".+") // somebody's own
 public class KernelSpecTest {
-  private static final String DATA = "JUPYTER_DATA_DIR";
-
   @TempDir Path dir;
-
-  @BeforeEach
-  void here() {
-    System.setProperty(DATA, dir.toString());
-  }
-
-  @AfterEach
-  void back() {
-    System.clearProperty(DATA);
-  }
 
   private Path file() {
     return dir.resolve("kernels").resolve("peft4j").resolve("kernel.json");
@@ -39,7 +23,7 @@ public class KernelSpecTest {
 
   @Test
   void the_kernel_is_written_and_written_anew_and_removed() throws Exception {
-    KernelSpec spec = new KernelSpec(KernelSpec.Kind.PEFT4J);
+    KernelSpec spec = new KernelSpec(KernelSpec.Kind.PEFT4J, dir);
     assertThat(spec.install()).contains(file().getParent().toString());
     Map<String, ?> written = Json.read(file());
     List<?> command = (List<?>) written.get("argv");
@@ -61,12 +45,7 @@ public class KernelSpecTest {
   /** The command that starts a kernel, with this connection file. */
   public static List<String> command(String kind, Path connection) throws Exception {
     KernelSpec.Kind k = KernelSpec.Kind.valueOf(kind);
-    System.setProperty(DATA, connection.getParent().toString());
-    try {
-      new KernelSpec(k).install();
-    } finally {
-      System.clearProperty(DATA);
-    }
+    new KernelSpec(k, connection.getParent()).install();
     try (Stream<Path> files = Files.walk(connection.getParent())) {
       Path spec = files.filter(f -> f.endsWith("kernel.json")).findFirst().orElseThrow();
       return ((List<?>) Json.read(spec).get("argv"))

@@ -6,7 +6,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.condition.DisabledIfEnvironmentVariable;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -19,7 +18,6 @@ import org.peft4j.kernel.Client.Answer;
  */
 @Tag("kernels")
 @Timeout(1200)
-@DisabledIfEnvironmentVariable(named = "JUPYTER_DATA_DIR", matches = ".+")
 class OtherKernelsTest {
   @TempDir Path dir;
 

@@ -4,46 +4,25 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /** The {@code peft_type}s of Hugging Face PEFT 0.21: which are here, and why others are not. */
 public final class HuggingFaceTypes {
-  /** Those that are methods here. */
-  private static final List<String> HERE =
-      List.of(
-          "LORA",
-          "ADALORA",
-          "VERA",
-          "LOHA",
-          "LOKR",
-          "GLORA",
-          "IA3",
-          "LN_TUNING",
-          "TRAINABLE_TOKENS",
-          "PROMPT_TUNING",
-          "PREFIX_TUNING",
-          "OFT",
-          "BOFT",
-          "HRA",
-          "FOURIERFT",
-          "WAVEFT",
-          "HIRA",
-          "MISS",
-          "SHIRA",
-          "C3A",
-          "VBLORA",
-          "ROAD",
-          "DELORA",
-          "GRALORA",
-          "RANDLORA",
-          "PVERA",
-          "BEFT",
-          "SUPERTUNING",
-          "DEFT",
-          "PEANUT",
-          "TINYLORA");
+  /** {@code PeftType} of PEFT 0.21. */
+  private static final Set<String> ALL =
+      Set.of(
+          """
+          ADALORA ADAMSS ADAPTION_PROMPT BEFT BOFT C3A CARTRIDGE CPT DEFT DELORA FOURIERFT FROD GLORA
+          GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR LORA MISS MULTITASK_PROMPT_TUNING OFT OSF
+          PEANUT POLY PREFIX_TUNING PROMPT_TUNING PSOFT PVERA P_TUNING RANDLORA ROAD SHADOW SHIRA
+          SUPERTUNING TINYLORA TRAINABLE_TOKENS UNILORA VBLORA VERA WAVEFT XLORA
+          """
+              .strip()
+              .split("\\s+"));
 
+  /** Those that are no methods here, and a name of the past. */
   private static final Map<String, String> ABSENT = absent();
 
   private HuggingFaceTypes() {}
@@ -94,7 +73,7 @@ public final class HuggingFaceTypes {
 
   /** Whether Hugging Face PEFT has this type and reads what is saved as it. */
   public static boolean has(String peftType) {
-    return HERE.contains(peftType) || why(peftType) != null;
+    return ALL.contains(peftType) || why(peftType) != null;
   }
 
   /** What a type that is not here is, and what to use instead; null for all others. */
@@ -107,8 +86,8 @@ public final class HuggingFaceTypes {
     return List.copyOf(new TreeSet<>(ABSENT.keySet()));
   }
 
-  /** All of Hugging Face's types that are methods here. */
-  static List<String> presentTypes() {
-    return HERE;
+  /** All of Hugging Face's, here or not. */
+  static Set<String> all() {
+    return ALL;
   }
 }

@@ -55,9 +55,19 @@ final class KernelSpec {
   }
 
   private final Kind kind;
+  private final Path data;
 
+  /** Where Jupyter looks for what this user has installed. */
   KernelSpec(Kind kind) {
+    this(kind, usersData());
+  }
+
+  /**
+   * @param data a folder of Jupyter's data, the kernel's goes below it
+   */
+  KernelSpec(Kind kind, Path data) {
     this.kind = kind;
+    this.data = data;
   }
 
   /** Writes the folder, in place of one that is there; a sentence on where. */
@@ -99,11 +109,10 @@ final class KernelSpec {
   }
 
   private Path folder() {
-    return data().resolve("kernels").resolve(kind.folder);
+    return data.resolve("kernels").resolve(kind.folder);
   }
 
-  /** Where Jupyter looks for what a user has installed. */
-  private static Path data() {
+  private static Path usersData() {
     String named = CacheHome.setting("JUPYTER_DATA_DIR");
     if (named != null) {
       return Path.of(named);
