@@ -30,6 +30,11 @@ final class Alternating {
 
   /** Times each; ratios are to the first, medians of those of each round. */
   void time(String what, Map<String, Runnable> steps) {
+    time(what, 1, steps);
+  }
+
+  /** The same for steps that follow each other in use: a turn is {@code together} of them. */
+  void time(String what, int together, Map<String, Runnable> steps) {
     Map<String, double[]> times = new LinkedHashMap<>();
     steps.keySet().forEach(name -> times.put(name, new double[runs]));
     List<Map.Entry<String, Runnable>> order = new ArrayList<>(steps.entrySet());
@@ -38,8 +43,10 @@ final class Alternating {
       for (Map.Entry<String, Runnable> e : order) {
         LockSupport.parkNanos(REST.toNanos());
         long start = System.nanoTime();
-        e.getValue().run();
-        double elapsed = (System.nanoTime() - start) / 1e6;
+        for (int step = 0; step < together; step++) {
+          e.getValue().run();
+        }
+        double elapsed = (System.nanoTime() - start) / 1e6 / together;
         if (i >= 0) {
           Objects.requireNonNull(times.get(e.getKey()))[i] = elapsed;
         }
