@@ -97,8 +97,12 @@ final class Diagnosis {
     if (missing.find()) {
       String name = missing.group(1);
       int last = name.lastIndexOf('.') + 1;
-      List<String> near = near(name.substring(last), "import " + name.substring(0, last));
-      return near.isEmpty() ? "" : didYouMean(name.substring(0, last) + near.get(0));
+      String end = name.substring(last);
+      return near(end, "import " + name.substring(0, last)).stream()
+          .filter(n -> !n.equals(end))
+          .findFirst()
+          .map(n -> didYouMean(name.substring(0, last) + n))
+          .orElse("%maven group:artifact:version adds a library, %jar FILE a jar");
     }
     Matcher symbol = SYMBOL.matcher(d.getMessage(Locale.ROOT));
     if (!symbol.find()) {

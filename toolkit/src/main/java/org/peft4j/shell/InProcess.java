@@ -52,6 +52,7 @@ final class InProcess extends LocalExecutionControl {
     }
   }
 
+  private final String own;
   private final Map<String, Set<String>> holders = new HashMap<>();
   private volatile @Nullable Run running;
 
@@ -69,6 +70,21 @@ final class InProcess extends LocalExecutionControl {
   private @Nullable Run last;
   private @Nullable String found;
   private boolean finding;
+
+  /**
+   * @param own class path whose classes the process has already
+   */
+  InProcess(String own) {
+    this.own = own;
+  }
+
+  @Override
+  public void addToClasspath(String path)
+      throws EngineTerminationException, InternalException, NotImplementedException {
+    if (!path.equals(own)) {
+      super.addToClasspath(path);
+    }
+  }
 
   @Override
   public void load(ClassBytecodes[] classes)

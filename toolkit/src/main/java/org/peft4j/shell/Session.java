@@ -34,7 +34,7 @@ import org.jspecify.annotations.Nullable;
 public final class Session implements AutoCloseable {
   private static final String STARTUP = "startup.jsh";
 
-  private final InProcess control = new InProcess();
+  private final InProcess control = new InProcess(classPath());
   private final ReentrantLock evaluating = new ReentrantLock();
   private final Interruption interruption = new Interruption(control);
   private final JShell shell;
@@ -52,12 +52,12 @@ public final class Session implements AutoCloseable {
     shell =
         JShell.builder()
             .executionEngine(new Provider(control), Map.of())
-            .compilerOptions("--class-path", classPath())
             // so that what is typed first has number 1
             .idGenerator(
                 (snippet, i) ->
                     started ? "" + typed.incrementAndGet() : "s" + own.incrementAndGet())
             .build();
+    shell.addToClasspath(classPath()); // as a compiler option it would hide what is added later
     analysis = shell.sourceCodeAnalysis();
     commands = new Commands(this);
     startup().forEach(shell::eval);

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
+import javax.tools.ToolProvider;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -168,8 +169,27 @@ class SessionTest {
     assertThat(session.evaluate("/imports").toString()).contains("import org.peft4j.*;");
     assertThat(failure("%mavn a:b:1").message()).contains("fix: %maven");
     assertThat(failure("%jar " + dir.resolve("none.jar")).message()).contains("not there");
-    Path folder = Files.createDirectories(dir.resolve("classes"));
-    assertThat(session.evaluate("1 + 1\n%jar " + folder + "\n2 + 2").result().value()).isEqualTo(4);
+  }
+
+  @Test
+  void what_is_added_can_be_used_from_then_on() throws Exception {
+    Path folder = Files.createDirectories(dir.resolve("added"));
+    Path source =
+        Files.writeString(
+            folder.resolve("Six.java"),
+            "package added; public class Six { public static int times(int n) { return 6 * n; } }");
+    assertThat(
+            ToolProvider.getSystemJavaCompiler()
+                .run(null, null, null, "-d", folder.toString(), source.toString()))
+        .isZero();
+    try (Session own = Session.open()) {
+      assertThat(Objects.requireNonNull(own.evaluate("import added.Six;").failure()).message())
+          .contains("fix: %maven");
+      assertThat(
+              own.evaluate("%jar " + folder + "\nimport added.Six;\nSix.times(7)").result().value())
+          .isEqualTo(42);
+      assertThat(own.evaluate("Models.load(\"minilm\").close()").failure()).isNull();
+    }
   }
 
   @Test
