@@ -113,6 +113,7 @@ final class CompareCommand implements Callable<Integer> {
             .append(epochs)
             .append(" --seeds ")
             .append(seeds)
+            .append(methods.isEmpty() ? "" : " --methods " + String.join(",", methods))
             .append("`, ")
             .append(LocalDate.now(ZoneOffset.UTC))
             .append(", ")
