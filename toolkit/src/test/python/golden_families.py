@@ -9,11 +9,14 @@ How to get them:
     venv/bin/pip install transformers==5.17.0 safetensors==0.8.0
 How to run, from anywhere, without network, in half a minute:
     venv/bin/python toolkit/src/test/python/golden_families.py
+or, to make some of them only:
+    venv/bin/python toolkit/src/test/python/golden_families.py gemma2 opt
 """
 
 import copy
 import json
 import shutil
+import sys
 import zlib
 from pathlib import Path
 
@@ -71,6 +74,11 @@ CASES = {
         {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 1},
     ),
     "qwen3": ("Qwen3Config", {"head_dim": 16}),
+    "smollm3": ("SmolLM3Config", {"no_rope_layer_interval": 2}),
+    "smollm3_window": (
+        "SmolLM3Config",
+        {"no_rope_layers": [0, 1], "use_sliding_window": True, "sliding_window": 4},
+    ),
 }
 
 # where a text is longer than a dynamic scaling was trained for, PyTorch recomputes its angles for
@@ -136,10 +144,11 @@ def make(name):
 
 def main():
     torch.set_num_threads(1)
-    shutil.rmtree(TARGET, ignore_errors=True)
-    for name in CASES:
+    names = sys.argv[1:] or list(CASES)
+    for name in names:
+        shutil.rmtree(TARGET / name, ignore_errors=True)
         make(name)
-    print(f"{len(CASES)} models in {TARGET}")
+    print(f"{len(names)} models in {TARGET}")
 
 
 if __name__ == "__main__":

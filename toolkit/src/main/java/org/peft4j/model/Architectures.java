@@ -12,6 +12,7 @@ final class Architectures {
           Mistral.ARCHITECTURE,
           Qwen2.ARCHITECTURE,
           Qwen3.ARCHITECTURE,
+          SmolLm3.ARCHITECTURE,
           Gpt2.ARCHITECTURE,
           Gpt3.ARCHITECTURE,
           Vit.ARCHITECTURE,
