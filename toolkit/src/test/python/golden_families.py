@@ -47,6 +47,10 @@ def rope(kind, **more):
     return {"rope_parameters": {"rope_type": kind, "rope_theta": 10000.0, **more}}
 
 
+def longrope(short, long):
+    return rope("longrope", short_factor=short, long_factor=long)
+
+
 CASES = {
     "llama": ("LlamaConfig", {"head_dim": 16, "tie_word_embeddings": True}),
     "llama_biased": ("LlamaConfig", {"attention_bias": True, "mlp_bias": True}),
@@ -78,6 +82,19 @@ CASES = {
     "smollm3_window": (
         "SmolLM3Config",
         {"no_rope_layers": [0, 1], "use_sliding_window": True, "sliding_window": 4},
+    ),
+    "phi3": ("Phi3Config", {"sliding_window": 5}),
+    "phi3_partial": (
+        "Phi3Config",
+        {"hidden_size": 64, "partial_rotary_factor": 0.75, "tie_word_embeddings": True},
+    ),
+    "phi3_long": (
+        "Phi3Config",
+        {
+            **longrope(short=[1.0, 1.02, 1.1, 1.3], long=[1.0, 1.5, 4.0, 9.0]),
+            "max_position_embeddings": 128,
+            "original_max_position_embeddings": 64,
+        },
     ),
 }
 

@@ -13,6 +13,7 @@ final class Architectures {
           Qwen2.ARCHITECTURE,
           Qwen3.ARCHITECTURE,
           SmolLm3.ARCHITECTURE,
+          Phi3.ARCHITECTURE,
           Gpt2.ARCHITECTURE,
           Gpt3.ARCHITECTURE,
           Vit.ARCHITECTURE,
