@@ -14,6 +14,7 @@ final class Architectures {
           Qwen3.ARCHITECTURE,
           SmolLm3.ARCHITECTURE,
           Phi3.ARCHITECTURE,
+          Gemma2.ARCHITECTURE,
           Gpt2.ARCHITECTURE,
           Gpt3.ARCHITECTURE,
           Vit.ARCHITECTURE,
