@@ -117,6 +117,28 @@ CASES = {
             "layer_types": ["full_attention", "sliding_attention"],
         },
     ),
+    "gemma3": (
+        "Gemma3TextConfig",
+        {
+            "head_dim": 16,
+            "sliding_window": 5,
+            "query_pre_attn_scalar": 16,
+            "sliding_window_pattern": 2,
+        },
+    ),
+    "gemma3_linear": (
+        "Gemma3TextConfig",
+        {
+            "head_dim": 16,
+            "sliding_window": 4,
+            "query_pre_attn_scalar": 20,
+            "layer_types": ["full_attention", "sliding_attention"],
+            "rope_parameters": {
+                "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
+            },
+        },
+    ),
 }
 
 # where a text is longer than a dynamic scaling was trained for, PyTorch recomputes its angles for

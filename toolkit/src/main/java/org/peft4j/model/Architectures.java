@@ -15,6 +15,7 @@ final class Architectures {
           SmolLm3.ARCHITECTURE,
           Phi3.ARCHITECTURE,
           Gemma2.ARCHITECTURE,
+          Gemma3.ARCHITECTURE,
           Gpt2.ARCHITECTURE,
           Gpt3.ARCHITECTURE,
           Vit.ARCHITECTURE,
