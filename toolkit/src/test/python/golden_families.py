@@ -139,6 +139,11 @@ CASES = {
             },
         },
     ),
+    "gpt_neox": ("GPTNeoXConfig", {"hidden_size": 64}),
+    "gpt_neox_serial": (
+        "GPTNeoXConfig",
+        {"use_parallel_residual": False, "attention_bias": False, "rotary_pct": 1.0},
+    ),
 }
 
 # where a text is longer than a dynamic scaling was trained for, PyTorch recomputes its angles for

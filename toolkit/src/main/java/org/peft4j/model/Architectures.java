@@ -16,6 +16,7 @@ final class Architectures {
           Phi3.ARCHITECTURE,
           Gemma2.ARCHITECTURE,
           Gemma3.ARCHITECTURE,
+          GptNeoX.ARCHITECTURE,
           Gpt2.ARCHITECTURE,
           Gpt3.ARCHITECTURE,
           Vit.ARCHITECTURE,
