@@ -144,6 +144,16 @@ CASES = {
         "GPTNeoXConfig",
         {"use_parallel_residual": False, "attention_bias": False, "rotary_pct": 1.0},
     ),
+    "opt": ("OPTConfig", {"ffn_dim": 48, "init_std": 0.3}),
+    "opt_after": (
+        "OPTConfig",
+        {
+            "ffn_dim": 48,
+            "init_std": 0.3,
+            "do_layer_norm_before": False,
+            "word_embed_proj_dim": 16,
+        },
+    ),
 }
 
 # where a text is longer than a dynamic scaling was trained for, PyTorch recomputes its angles for

@@ -17,6 +17,7 @@ final class Architectures {
           Gemma2.ARCHITECTURE,
           Gemma3.ARCHITECTURE,
           GptNeoX.ARCHITECTURE,
+          Opt.ARCHITECTURE,
           Gpt2.ARCHITECTURE,
           Gpt3.ARCHITECTURE,
           Vit.ARCHITECTURE,
