@@ -86,13 +86,19 @@ CASES = {
     "phi3": ("Phi3Config", {"sliding_window": 5}),
     "phi3_partial": (
         "Phi3Config",
-        {"hidden_size": 64, "partial_rotary_factor": 0.75, "tie_word_embeddings": True},
+        {
+            "hidden_size": 64,
+            "partial_rotary_factor": 0.75,
+            "tie_word_embeddings": True,
+            "initializer_range": 0.15,
+        },
     ),
     "phi3_long": (
         "Phi3Config",
         {
             **longrope(short=[1.0, 1.02, 1.1, 1.3], long=[1.0, 1.5, 4.0, 9.0]),
             "max_position_embeddings": 128,
+            "initializer_range": 0.2,
             "original_max_position_embeddings": 64,
         },
     ),
@@ -139,7 +145,7 @@ CASES = {
             },
         },
     ),
-    "gpt_neox": ("GPTNeoXConfig", {"hidden_size": 64}),
+    "gpt_neox": ("GPTNeoXConfig", {"hidden_size": 64, "initializer_range": 0.15}),
     "gpt_neox_serial": (
         "GPTNeoXConfig",
         {"use_parallel_residual": False, "attention_bias": False, "rotary_pct": 1.0},
