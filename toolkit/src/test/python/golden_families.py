@@ -9,11 +9,14 @@ How to get them:
     venv/bin/pip install transformers==5.17.0 safetensors==0.8.0
 How to run, from anywhere, without network, in half a minute:
     venv/bin/python toolkit/src/test/python/golden_families.py
+or, to make some of them only:
+    venv/bin/python toolkit/src/test/python/golden_families.py gemma2 opt
 """
 
 import copy
 import json
 import shutil
+import sys
 import zlib
 from pathlib import Path
 
@@ -44,6 +47,10 @@ def rope(kind, **more):
     return {"rope_parameters": {"rope_type": kind, "rope_theta": 10000.0, **more}}
 
 
+def longrope(short, long):
+    return rope("longrope", short_factor=short, long_factor=long)
+
+
 CASES = {
     "llama": ("LlamaConfig", {"head_dim": 16, "tie_word_embeddings": True}),
     "llama_biased": ("LlamaConfig", {"attention_bias": True, "mlp_bias": True}),
@@ -71,6 +78,88 @@ CASES = {
         {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 1},
     ),
     "qwen3": ("Qwen3Config", {"head_dim": 16}),
+    "smollm3": ("SmolLM3Config", {"no_rope_layer_interval": 2}),
+    "smollm3_window": (
+        "SmolLM3Config",
+        {"no_rope_layers": [0, 1], "use_sliding_window": True, "sliding_window": 4},
+    ),
+    "phi3": ("Phi3Config", {"sliding_window": 5}),
+    "phi3_partial": (
+        "Phi3Config",
+        {
+            "hidden_size": 64,
+            "partial_rotary_factor": 0.75,
+            "tie_word_embeddings": True,
+            "initializer_range": 0.15,
+        },
+    ),
+    "phi3_long": (
+        "Phi3Config",
+        {
+            **longrope(short=[1.0, 1.02, 1.1, 1.3], long=[1.0, 1.5, 4.0, 9.0]),
+            "max_position_embeddings": 128,
+            "initializer_range": 0.2,
+            "original_max_position_embeddings": 64,
+        },
+    ),
+    "gemma2": (
+        "Gemma2Config",
+        {
+            "head_dim": 16,
+            "sliding_window": 5,
+            "query_pre_attn_scalar": 12,
+            "attn_logit_softcapping": 3.0,
+            "final_logit_softcapping": 8.0,
+        },
+    ),
+    "gemma2_uncapped": (
+        "Gemma2Config",
+        {
+            "head_dim": 8,
+            "sliding_window": 4,
+            "query_pre_attn_scalar": 8,
+            "attn_logit_softcapping": None,
+            "final_logit_softcapping": None,
+            "layer_types": ["full_attention", "sliding_attention"],
+        },
+    ),
+    "gemma3": (
+        "Gemma3TextConfig",
+        {
+            "head_dim": 16,
+            "sliding_window": 5,
+            "query_pre_attn_scalar": 16,
+            "sliding_window_pattern": 2,
+        },
+    ),
+    "gemma3_linear": (
+        "Gemma3TextConfig",
+        {
+            "head_dim": 16,
+            "sliding_window": 4,
+            "query_pre_attn_scalar": 20,
+            "layer_types": ["full_attention", "sliding_attention"],
+            "rope_parameters": {
+                "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
+            },
+        },
+    ),
+    "gpt_neox": ("GPTNeoXConfig", {"hidden_size": 64, "initializer_range": 0.15}),
+    "gpt_neox_serial": (
+        "GPTNeoXConfig",
+        {"use_parallel_residual": False, "attention_bias": False, "rotary_pct": 1.0},
+    ),
+    "opt": ("OPTConfig", {"ffn_dim": 48, "init_std": 0.3}),
+    "opt_after": (
+        "OPTConfig",
+        {
+            "ffn_dim": 48,
+            "init_std": 0.3,
+            "do_layer_norm_before": False,
+            "word_embed_proj_dim": 16,
+        },
+    ),
 }
 
 # where a text is longer than a dynamic scaling was trained for, PyTorch recomputes its angles for
@@ -136,10 +225,11 @@ def make(name):
 
 def main():
     torch.set_num_threads(1)
-    shutil.rmtree(TARGET, ignore_errors=True)
-    for name in CASES:
+    names = sys.argv[1:] or list(CASES)
+    for name in names:
+        shutil.rmtree(TARGET / name, ignore_errors=True)
         make(name)
-    print(f"{len(CASES)} models in {TARGET}")
+    print(f"{len(names)} models in {TARGET}")
 
 
 if __name__ == "__main__":

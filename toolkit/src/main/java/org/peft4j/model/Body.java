@@ -28,6 +28,11 @@ public abstract class Body extends Layer {
     throw new IllegalStateException("this architecture has no decoder behind an encoder");
   }
 
+  /** What a language model's scores {@code [..., vocabulary]} go through at last. */
+  NDArray scores(NDArray logits) {
+    return logits;
+  }
+
   /** Width of the hidden states. */
   public abstract int hiddenSize();
 

@@ -19,7 +19,7 @@ final class CausalHead extends Head {
 
   @Override
   public NDArray apply(Pass pass, Body body, Inputs in, NDArray hidden) {
-    return projection.apply(pass, hidden);
+    return body.scores(projection.apply(pass, hidden));
   }
 
   @Override

@@ -161,6 +161,16 @@ public final class Config {
     return out;
   }
 
+  /** A list of finite numbers, required. */
+  double[] numbers(String key) {
+    Object v = find(key);
+    if (v instanceof List<?> list
+        && list.stream().allMatch(n -> n instanceof Number x && Double.isFinite(x.doubleValue()))) {
+      return list.stream().mapToDouble(n -> ((Number) n).doubleValue()).toArray();
+    }
+    throw wrong(key, "a list of finite numbers", v);
+  }
+
   /** A nested object, or null. */
   public @Nullable Config object(String key) {
     Object v = find(key);

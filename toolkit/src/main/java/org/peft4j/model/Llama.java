@@ -5,6 +5,8 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntPredicate;
+import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.nn.Embedding;
 import org.peft4j.nn.Group;
@@ -24,7 +26,8 @@ import org.peft4j.tensor.ActivationFunction;
 /**
  * Llama (Touvron et al., arXiv 2302.13971) as {@code transformers} computes it: layers of causal
  * attention with rotary positions (grouped keys and values) and a gated feed-forward part, each
- * behind an RMS norm. Mistral and Qwen are made of the same parts with other {@link Traits}.
+ * behind an RMS norm. Mistral, Qwen and SmolLM3 are made of the same parts with other {@link
+ * Traits}.
  */
 final class Llama extends Body {
   static final List<String> INPUTS = List.of("input_ids", "attention_mask");
@@ -48,12 +51,20 @@ final class Llama extends Body {
    * @param outputBias whether o has one
    * @param normalizedHeads whether every head of q and k passes an RMS norm of its own
    * @param window how many tokens a layer sees, by its number; 0 for all
+   * @param turned whether a layer turns q and k by their positions, by its number
    */
   record Traits(
       boolean inputBias,
       boolean outputBias,
       boolean normalizedHeads,
-      java.util.function.IntUnaryOperator window) {}
+      IntUnaryOperator window,
+      IntPredicate turned) {
+    /** With rotary positions in every layer. */
+    Traits(
+        boolean inputBias, boolean outputBias, boolean normalizedHeads, IntUnaryOperator window) {
+      this(inputBias, outputBias, normalizedHeads, window, layer -> true);
+    }
+  }
 
   private final int hidden;
   private final Embedding words;
@@ -78,30 +89,11 @@ final class Llama extends Body {
   public NDArray encode(Pass pass, Inputs in) {
     Sequence sequence = in.sequence(pass);
     NDArray x = pass.embeddings(sequence.context(), words.apply(pass, in.ids()));
-    double[] frequencies = rotary.frequencies(rotary.dynamic() ? sequence.countedKeys() : 0);
-    Rotary turns = Rotary.of(sequence.positions(), frequencies, rotary.factor());
-    Biases biases = new Biases(sequence);
+    Rotary turns = rotary.of(sequence);
     for (DecoderLayer layer : layers) {
-      x = layer.apply(pass, sequence, x, biases.of(layer.window), turns);
+      x = layer.apply(pass, sequence, x, sequence.causalBias(layer.window), turns);
     }
     return norm.apply(pass, x);
-  }
-
-  /** The biases of a pass, made once per width of the window. */
-  private static final class Biases {
-    private final Sequence sequence;
-    private final java.util.Map<Integer, java.util.Optional<NDArray>> made =
-        new java.util.HashMap<>();
-
-    Biases(Sequence sequence) {
-      this.sequence = sequence;
-    }
-
-    @Nullable NDArray of(int window) {
-      return made.computeIfAbsent(
-              window, w -> java.util.Optional.ofNullable(sequence.causalBias(w)))
-          .orElse(null);
-    }
   }
 
   @Override
@@ -124,6 +116,7 @@ final class Llama extends Body {
     private final Place at;
     private final Heads heads;
     private final int window;
+    private final boolean turned;
     private final RmsNorm attentionNorm;
     private final Projection query;
     private final Projection key;
@@ -140,6 +133,7 @@ final class Llama extends Body {
     DecoderLayer(Config config, Traits traits, int index, int size) {
       at = new Place("layers." + index, index, Place.Part.LAYER);
       window = traits.window.applyAsInt(index);
+      turned = traits.turned.test(index);
       int hidden = config.size("hidden_size");
       int inner = config.size("intermediate_size");
       double epsilon = config.number("rms_norm_eps", 1e-6);
@@ -183,8 +177,8 @@ final class Llama extends Body {
           heads.attend(
               pass,
               sequence,
-              rotary.turn(q, heads.heads()),
-              rotary.turn(k, heads.groups()),
+              turned ? rotary.turn(q, heads.heads()) : q,
+              turned ? rotary.turn(k, heads.groups()) : k,
               value.apply(pass, h),
               bias);
       NDArray y =

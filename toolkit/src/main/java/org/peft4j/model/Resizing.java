@@ -78,7 +78,7 @@ final class Resizing {
       return own.on(body, tokens);
     }
     return head instanceof CausalHead
-        ? new CausalHead(body, tokens, config.flag("tie_word_embeddings", false))
+        ? new CausalHead(body, tokens, Loader.tied(config, architecture))
         : head;
   }
 

@@ -3,6 +3,8 @@ package org.peft4j.model;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.nn.Rotary;
+import org.peft4j.nn.Sequence;
 
 /**
  * Frequencies of rotary positions, plain or stretched beyond the trained length, as {@code
@@ -12,6 +14,15 @@ import org.jspecify.annotations.Nullable;
 abstract class RotaryScaling {
   /** Frequencies {@code [size / 2]} for texts whose last position is below {@code length}. */
   abstract double[] frequencies(long length);
+
+  /** What turns the rows of a sequence. */
+  Rotary of(Sequence sequence) {
+    if (limit() > 0) {
+      sequence.limit(limit());
+    }
+    return Rotary.of(
+        sequence.positions(), frequencies(dynamic() ? sequence.countedKeys() : 0), factor());
+  }
 
   /** What cosines and sines are multiplied by. */
   double factor() {
@@ -23,10 +34,40 @@ abstract class RotaryScaling {
     return false;
   }
 
+  /** Number of tokens beyond which these frequencies do not hold; 0 for none. */
+  long limit() {
+    return 0;
+  }
+
+  /**
+   * How many features of a head are turned.
+   *
+   * @param size width of a head
+   * @param key what the share of them is called outside {@code rope_parameters}
+   * @param otherwise the share where nothing is said
+   */
+  static int turned(Config config, int size, String key, double otherwise) {
+    Config both = config.object("rope_parameters");
+    double outside = config.number(key, otherwise);
+    double share = both == null ? outside : both.number("partial_rotary_factor", outside);
+    int turned = (int) (size * share);
+    if (turned < 2 || turned > size || turned % 2 != 0) {
+      throw new IllegalArgumentException(
+          config.source()
+              + ": "
+              + key
+              + "\nexpected: a share of the head's "
+              + size
+              + " features that is an even number of them\nfound: "
+              + share);
+    }
+    return turned;
+  }
+
   /**
    * Reads the configuration.
    *
-   * @param size width of a head
+   * @param size number of features of a head that are turned
    */
   static RotaryScaling of(Config config, int size) {
     Config both = config.object("rope_parameters");
@@ -45,10 +86,11 @@ abstract class RotaryScaling {
       case "dynamic" -> new Dynamic(theta, size, positive(scaling, "factor"), longest(config));
       case "llama3" -> fixed(llama3(plain, scaling, config), 1);
       case "yarn" -> yarn(plain, theta, size, scaling, config);
+      case "longrope" -> longRope(plain, scaling, config);
       default ->
           throw new IllegalArgumentException(
               config.source()
-                  + ": rope scaling\nexpected: default, linear, dynamic, llama3 or yarn\nfound: "
+                  + ": rope scaling\nexpected: default, linear, dynamic, llama3, yarn or longrope\nfound: "
                   + type);
     };
   }
@@ -57,6 +99,9 @@ abstract class RotaryScaling {
   static int reach(Config config) {
     int trained = config.sizeOr(0, "max_position_embeddings", "n_positions", "n_ctx");
     Config scaling = scaling(config);
+    if (scaling != null && type(scaling).equals("longrope")) {
+      return (int) shortReach(scaling, config);
+    }
     double factor = scaling != null && type(scaling).equals("linear") ? linear(scaling) : 1;
     return (int) Math.min(Integer.MAX_VALUE, trained * factor);
   }
@@ -102,6 +147,12 @@ abstract class RotaryScaling {
   }
 
   private static String type(Config scaling) {
+    if (scaling.values().get("short_factor") != null) {
+      return "longrope"; // older files call it su, or yarn
+    }
+    if (scaling.values().get("full_attention") != null) {
+      return "one per layer type";
+    }
     return scaling.text("rope_type", scaling.text("type", "default"));
   }
 
@@ -139,6 +190,10 @@ abstract class RotaryScaling {
   }
 
   private static RotaryScaling fixed(double[] frequencies, double factor) {
+    return fixed(frequencies, factor, 0);
+  }
+
+  private static RotaryScaling fixed(double[] frequencies, double factor, long limit) {
     return new RotaryScaling() {
       @Override
       double[] frequencies(long length) {
@@ -148,6 +203,11 @@ abstract class RotaryScaling {
       @Override
       double factor() {
         return factor;
+      }
+
+      @Override
+      long limit() {
+        return limit;
       }
     };
   }
@@ -216,6 +276,36 @@ abstract class RotaryScaling {
       out[i] = plain[i] / factor * stretched + plain[i] * (1 - stretched);
     }
     return fixed(out, attentionFactor(scaling, factor));
+  }
+
+  /**
+   * LongRoPE (arXiv 2402.13753), as far as texts are no longer than the trained ones: every pair
+   * has a factor of its own. Beyond that other factors hold, for all tokens of a text, so that
+   * nothing kept of earlier ones could be used.
+   */
+  private static RotaryScaling longRope(double[] plain, Config scaling, Config config) {
+    double[] factors = scaling.numbers("short_factor");
+    if (factors.length != plain.length) {
+      throw new IllegalArgumentException(
+          scaling.source()
+              + ": short_factor\nexpected: "
+              + plain.length
+              + " numbers, one per pair of features\nfound: "
+              + factors.length);
+    }
+    double[] out = plain.clone();
+    for (int i = 0; i < out.length; i++) {
+      out[i] /= factors[i];
+    }
+    double trained = shortReach(scaling, config);
+    double factor = scaling.number("factor", longest(config) / trained);
+    double usual = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(trained));
+    return fixed(out, scaling.number("attention_factor", usual), (long) trained);
+  }
+
+  private static double shortReach(Config scaling, Config config) {
+    String key = "original_max_position_embeddings";
+    return scaling.number(key, config.number(key, longest(config)));
   }
 
   private static double attentionFactor(Config scaling, double factor) {

@@ -23,8 +23,15 @@ import org.peft4j.tensor.GroupedAttention;
  * @param size width of one head
  * @param dropout probability on the attention weights in training
  * @param scale what products of queries and keys are multiplied by
+ * @param cap bound that tanh presses the products into, before the bias; 0 for none
  */
-public record Heads(Place at, int heads, int groups, int size, double dropout, double scale) {
+public record Heads(
+    Place at, int heads, int groups, int size, double dropout, double scale, double cap) {
+  /** Without a cap. */
+  public Heads(Place at, int heads, int groups, int size, double dropout, double scale) {
+    this(at, heads, groups, size, dropout, scale, 0);
+  }
+
   /** With the usual scale, {@code 1 / sqrt(size)}. */
   public Heads(Place at, int heads, int groups, int size, double dropout) {
     this(at, heads, groups, size, dropout, 1 / Math.sqrt(size));
@@ -66,7 +73,7 @@ public record Heads(Place at, int heads, int groups, int size, double dropout, d
   public NDArray attend(
       Pass pass, Sequence sequence, NDArray q, NDArray k, NDArray v, @Nullable NDArray bias) {
     KvCache cache = sequence.cache();
-    GroupedAttention one = new GroupedAttention(heads, groups, size, scale);
+    GroupedAttention one = new GroupedAttention(heads, groups, size, scale, cap);
     if (cache instanceof ArrayCache arrays && bias != null && one.records(q)) {
       KeysValues earlier = arrays.earlier();
       if (earlier != null && pass.leavesAttention()) {
@@ -121,10 +128,10 @@ public record Heads(Place at, int heads, int groups, int size, double dropout, d
     if (t == 1 && groups < heads && sequence.cache() != null && drop == null) {
       // the heads of a group stand as rows of one head: no key is copied
       NDArray grouped = q.reshape(b, groups, heads / groups, size);
-      Attending a = new Attending(grouped, kv.keys(), kv.values(), bias, scale, null);
+      Attending a = new Attending(grouped, kv.keys(), kv.values(), bias, scale, null, cap);
       return pass.attention(sequence.context(), at, a).reshape(b, 1, (long) heads * size);
     }
-    Attending a = new Attending(q, shared(kv.keys()), shared(kv.values()), bias, scale, drop);
+    Attending a = new Attending(q, shared(kv.keys()), shared(kv.values()), bias, scale, drop, cap);
     NDArray y = pass.attention(sequence.context(), at, a);
     return y.transpose(0, 2, 1, 3).reshape(b, t, (long) heads * size);
   }

@@ -20,14 +20,23 @@ public final class RmsNorm extends Layer implements Slotted {
   private final Frozen frozen;
 
   public RmsNorm(long dim, double epsilon) {
-    frozen = new Dense(parameter("weight", Parameter.Type.GAMMA, dim), null, operation(epsilon));
+    this(Parameter.Type.GAMMA, dim, epsilon, false);
   }
 
-  private static Operation operation(double epsilon) {
+  private RmsNorm(Parameter.Type type, long dim, double epsilon, boolean fromOne) {
+    frozen = new Dense(parameter("weight", type, dim), null, operation(epsilon, fromOne));
+  }
+
+  /** {@code x / sqrt(mean(x^2) + epsilon) * (1 + weight)}, whose weight 0 changes nothing. */
+  public static RmsNorm fromOne(long dim, double epsilon) {
+    return new RmsNorm(Parameter.Type.BETA, dim, epsilon, true);
+  }
+
+  private static Operation operation(double epsilon, boolean fromOne) {
     return new Operation() {
       @Override
       public NDArray apply(NDArray x, NDArray weight, @Nullable NDArray bias) {
-        return RootMeanSquare.normalize(x, weight, epsilon);
+        return RootMeanSquare.normalize(x, fromOne ? weight.add(1) : weight, epsilon);
       }
 
       @Override

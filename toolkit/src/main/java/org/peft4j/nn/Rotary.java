@@ -1,6 +1,7 @@
 package org.peft4j.nn;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import org.peft4j.tensor.RotaryEmbedding;
@@ -8,7 +9,7 @@ import org.peft4j.tensor.Scalars;
 
 /**
  * Cosines and sines of the angles by which positions turn pairs of features, {@code [batch or 1,
- * length, 1, head size]}.
+ * length, 1, turned features]}.
  *
  * @see RotaryEmbedding
  */
@@ -37,8 +38,24 @@ public record Rotary(NDArray cos, NDArray sin) {
         : new Rotary(Scalars.mul(cos, factor), Scalars.mul(sin, factor));
   }
 
-  /** x {@code [batch, length, heads head size]} turned. */
+  /**
+   * x {@code [batch, length, heads head size]} turned. Of heads that are wider than the angles, the
+   * first features turn and the others stay.
+   */
   public NDArray turn(NDArray x, int heads) {
-    return RotaryEmbedding.turn(x, heads, cos, sin);
+    Shape s = x.getShape();
+    long size = s.get(2) / heads;
+    long turned = cos.getShape().get(3);
+    if (turned == size) {
+      return RotaryEmbedding.turn(x, heads, cos, sin);
+    }
+    NDArray each = x.reshape(s.get(0), s.get(1), heads, size);
+    NDArray first = each.get(new NDIndex("..., :" + turned));
+    NDArray rest = each.get(new NDIndex("..., " + turned + ":"));
+    Shape narrow = new Shape(s.get(0), s.get(1), heads * turned);
+    return RotaryEmbedding.turn(first.reshape(narrow), heads, cos, sin)
+        .reshape(first.getShape())
+        .concat(rest, 3)
+        .reshape(s);
   }
 }

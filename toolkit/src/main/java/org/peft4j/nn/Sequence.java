@@ -5,6 +5,9 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDManager;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Context;
 import org.peft4j.spi.Pass;
@@ -23,6 +26,7 @@ public final class Sequence {
   private final long length;
   private final long offset;
   private final long virtual;
+  private final Map<Integer, Optional<NDArray>> causal = new HashMap<>();
 
   private Sequence(
       Context context,
@@ -172,11 +176,27 @@ public final class Sequence {
     if (givenPositions != null) {
       return givenPositions;
     }
-    if (cache != null && mask != null) {
-      NDArray counted = mask.toType(DataType.INT64, false).cumSum(1).sub(1);
-      NDArray kept = counted.maximum(counted.zerosLike());
-      return kept.get(":, {}:", offset);
+    return cache != null && mask != null ? counted(mask) : consecutive();
+  }
+
+  /**
+   * Like {@link #positions}, but counted from a text's first token whatever padding there is,
+   * without a cache too.
+   */
+  public NDArray ownPositions() {
+    if (givenPositions != null) {
+      return givenPositions;
     }
+    return mask != null ? counted(mask) : consecutive();
+  }
+
+  private NDArray counted(NDArray mask) {
+    NDArray counted = mask.toType(DataType.INT64, false).cumSum(1).sub(1);
+    NDArray kept = counted.maximum(counted.zerosLike());
+    return kept.get(":, {}:", offset);
+  }
+
+  private NDArray consecutive() {
     return offset == 0 ? range(0, length) : range(offset, offset + length);
   }
 
@@ -205,9 +225,14 @@ public final class Sequence {
 
   /**
    * Like {@link #causalBias()}, where a row sees at most the last {@code window} keys, itself
-   * included; 0 for all. Virtual tokens in front lie in the window as other tokens do.
+   * included; 0 for all. Virtual tokens in front lie in the window as other tokens do. Made once
+   * per width.
    */
   public @Nullable NDArray causalBias(int window) {
+    return causal.computeIfAbsent(window, w -> Optional.ofNullable(made(w))).orElse(null);
+  }
+
+  private @Nullable NDArray made(int window) {
     boolean wide = window == 0 || (cache != null && keys() <= window && !traced());
     if (mask == null && wide && length == 1 && cache != null) {
       return null;

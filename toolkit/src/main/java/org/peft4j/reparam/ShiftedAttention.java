@@ -8,7 +8,6 @@ import ai.djl.ndarray.types.Shape;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Attending;
-import org.peft4j.tensor.Attention;
 
 /**
  * Shifted sparse attention (Chen et al., arXiv 2309.12307, algorithm 1). The text is cut into
@@ -61,7 +60,7 @@ final class ShiftedAttention {
   /** Some of the heads, every group a text of its own. */
   private record Half(Attending folded) {
     NDArray weights() {
-      return Attention.weights(folded.q(), folded.k(), folded.bias(), folded.scale());
+      return folded.weights();
     }
   }
 
@@ -75,7 +74,8 @@ final class ShiftedAttention {
             folded(slice(whole.v(), 1, from, to), shift),
             blocks(own, shift),
             whole.scale(),
-            null));
+            null,
+            whole.cap()));
   }
 
   // ---- tokens

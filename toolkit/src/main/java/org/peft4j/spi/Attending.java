@@ -12,6 +12,7 @@ import org.peft4j.tensor.Attention;
  *     where it is not; null where all are
  * @param scale what products of q and k are multiplied by
  * @param dropout acts on the attention weights in training; null where there is none
+ * @param cap bound that tanh presses the products into, before the bias; 0 for none
  */
 public record Attending(
     NDArray q,
@@ -19,12 +20,29 @@ public record Attending(
     NDArray v,
     @Nullable NDArray bias,
     double scale,
-    @Nullable UnaryOperator<NDArray> dropout) {
+    @Nullable UnaryOperator<NDArray> dropout,
+    double cap) {
+  /** Without a cap. */
+  public Attending(
+      NDArray q,
+      NDArray k,
+      NDArray v,
+      @Nullable NDArray bias,
+      double scale,
+      @Nullable UnaryOperator<NDArray> dropout) {
+    this(q, k, v, bias, scale, dropout, 0);
+  }
+
   /** {@code dropout(softmax(scale q k^T + bias)) v}, {@code [B, H, T, d]}. */
   public NDArray attend() {
     if (dropout != null) {
-      return dropout.apply(Attention.weights(q, k, bias, scale)).matMul(v);
+      return dropout.apply(weights()).matMul(v);
     }
-    return Attention.of(q, k, v, bias, scale);
+    return cap > 0 ? weights().matMul(v) : Attention.of(q, k, v, bias, scale);
+  }
+
+  /** The attention weights {@code [B, H, T, S]}, before dropout. */
+  public NDArray weights() {
+    return Attention.weights(q, k, bias, scale, cap);
   }
 }

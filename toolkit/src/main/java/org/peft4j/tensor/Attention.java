@@ -50,13 +50,24 @@ public final class Attention {
   /** The definition, of array operations only. */
   public static NDArray plain(
       NDArray q, NDArray k, NDArray v, @Nullable NDArray bias, double scale) {
-    return weights(q, k, bias, scale).matMul(v);
+    return weights(q, k, bias, scale, 0).matMul(v);
   }
 
-  /** The attention weights {@code [B, H, T, S]}, for those who drop some of them out. */
-  public static NDArray weights(NDArray q, NDArray k, @Nullable NDArray bias, double scale) {
-    NDArray scores = Scalars.mul(q.matMul(k.transpose(0, 1, 3, 2)), scale);
+  /**
+   * The attention weights {@code [B, H, T, S]}, for those who drop some of them out.
+   *
+   * @param cap bound of the products before the bias, see {@link #capped}; 0 for none
+   */
+  public static NDArray weights(
+      NDArray q, NDArray k, @Nullable NDArray bias, double scale, double cap) {
+    NDArray products = Scalars.mul(q.matMul(k.transpose(0, 1, 3, 2)), scale);
+    NDArray scores = cap > 0 ? capped(products, cap) : products;
     return (bias == null ? scores : scores.add(bias)).softmax(-1);
+  }
+
+  /** {@code cap tanh(x / cap)}: x where it is small, never beyond the cap. */
+  public static NDArray capped(NDArray x, double cap) {
+    return Scalars.mul(Scalars.mul(x, 1 / cap).tanh(), cap);
   }
 
   /** {@code 1 / sqrt(d)} for heads of q's size. */

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -17,8 +18,9 @@ import org.jspecify.annotations.Nullable;
  * @param heads number of query heads
  * @param groups number of key and value heads, a divisor of {@code heads}
  * @param size width of one head
+ * @param cap bound that tanh presses the products into, before the bias; 0 for none
  */
-public record GroupedAttention(int heads, int groups, int size, double scale) {
+public record GroupedAttention(int heads, int groups, int size, double scale, double cap) {
   /** The runtime's operator takes heads of such widths only. */
   private static final int WIDTHS = 8;
 
@@ -55,12 +57,7 @@ public record GroupedAttention(int heads, int groups, int size, double scale) {
     NDArray all = q.getManager().full(new Shape(1), total, DataType.INT32);
     NDList out =
         Composite.of(
-            Composite.Operator.contrib(
-                "GroupQueryAttention",
-                Map.of(
-                    "num_heads", (long) heads,
-                    "kv_num_heads", (long) groups,
-                    "scale", (float) scale)),
+            Composite.Operator.contrib("GroupQueryAttention", attributes()),
             this::plain,
             q,
             k,
@@ -76,11 +73,22 @@ public record GroupedAttention(int heads, int groups, int size, double scale) {
     return new Result(out.get(0), out.get(1), out.get(2));
   }
 
+  private Map<String, ?> attributes() {
+    Map<String, Object> all = new LinkedHashMap<>();
+    all.put("num_heads", (long) heads);
+    all.put("kv_num_heads", (long) groups);
+    all.put("scale", (float) scale);
+    if (cap > 0) {
+      all.put("softcap", (float) cap);
+    }
+    return all;
+  }
+
   private NDList plain(@Nullable NDArray[] in) {
     NDArray q = split(in[0], heads);
     NDArray keys = Objects.requireNonNull(in[3]).concat(split(in[1], groups), 2);
     NDArray values = Objects.requireNonNull(in[4]).concat(split(in[2], groups), 2);
-    NDArray y = Attention.plain(q, shared(keys), shared(values), in[10], scale);
+    NDArray y = Attention.weights(q, shared(keys), in[10], scale, cap).matMul(shared(values));
     Shape s = q.getShape();
     return new NDList(
         y.transpose(0, 2, 1, 3).reshape(s.get(0), s.get(2), (long) heads * size), keys, values);

@@ -6,10 +6,16 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicNode;
+import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
 import org.peft4j.Models;
 import org.peft4j.Peft;
 import org.peft4j.Tuned;
@@ -22,7 +28,8 @@ import org.peft4j.tensor.Torch;
 /** With adapters too, a cached step gives what reading the whole text again would give. */
 @Tag("fast")
 class CachedAdapterTest {
-  private static final Path LLAMA = Path.of("src/test/resources/golden/families/llama");
+  private static final Path GOLDEN = Path.of("src/test/resources/golden");
+  private static final Path LLAMA = GOLDEN.resolve("families/llama");
 
   private static float[] wholeAgain(Block model, long[] ids) {
     return Torch.inference(
@@ -58,6 +65,24 @@ class CachedAdapterTest {
 
   private static org.assertj.core.data.Offset<Float> closeTo() {
     return org.assertj.core.api.Assertions.within(2e-5f);
+  }
+
+  @TestFactory
+  Stream<DynamicNode> every_family_with_an_adapter_of_peft() throws IOException {
+    try (Stream<Path> folders = Files.list(GOLDEN.resolve("family_adapters"))) {
+      return folders.sorted().toList().stream()
+          .map(
+              f ->
+                  DynamicTest.dynamicTest(
+                      f.getFileName().toString(),
+                      () -> {
+                        Path base = GOLDEN.resolve("families").resolve(f.getFileName());
+                        try (Pretrained model = Models.load(base);
+                            Tuned tuned = Peft.load(model, f.resolve("lora"))) {
+                          stepsAgree(tuned);
+                        }
+                      }));
+    }
   }
 
   @Test
