@@ -33,12 +33,21 @@ SIZES = {
     "num_labels": 3,
 }
 ROBERTA = {"type_vocab_size": 1, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
+DISTILBERT = {"hidden_dim": 48}
 CASES = {
     "bert_tokens": ("BertConfig", "BertForTokenClassification", {}),
     "bert_questions": ("BertConfig", "BertForQuestionAnswering", {"num_labels": 2}),
     "roberta": ("RobertaConfig", "RobertaModel", ROBERTA),
     "roberta_sequence": ("RobertaConfig", "RobertaForSequenceClassification", ROBERTA),
     "roberta_tokens": ("RobertaConfig", "RobertaForTokenClassification", ROBERTA),
+    "distilbert": ("DistilBertConfig", "DistilBertModel", DISTILBERT),
+    "distilbert_sequence": ("DistilBertConfig", "DistilBertForSequenceClassification", DISTILBERT),
+    "distilbert_tokens": ("DistilBertConfig", "DistilBertForTokenClassification", DISTILBERT),
+    "distilbert_questions": (
+        "DistilBertConfig",
+        "DistilBertForQuestionAnswering",
+        {**DISTILBERT, "num_labels": 2},
+    ),
 }
 LENGTHS = (9, 5, 7)
 

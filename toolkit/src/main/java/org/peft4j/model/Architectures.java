@@ -8,6 +8,7 @@ final class Architectures {
       List.of(
           Bert.ARCHITECTURE,
           Roberta.ARCHITECTURE,
+          DistilBert.ARCHITECTURE,
           Llama.ARCHITECTURE,
           Mistral.ARCHITECTURE,
           Qwen2.ARCHITECTURE,

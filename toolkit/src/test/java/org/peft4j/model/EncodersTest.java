@@ -24,7 +24,17 @@ class EncodersTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"bert_tokens", "bert_questions", "roberta", "roberta_sequence", "roberta_tokens"})
+      strings = {
+        "bert_tokens",
+        "bert_questions",
+        "roberta",
+        "roberta_sequence",
+        "roberta_tokens",
+        "distilbert",
+        "distilbert_sequence",
+        "distilbert_tokens",
+        "distilbert_questions"
+      })
   void every_head_equals_transformers(String name) throws Exception {
     Path folder = ROOT.resolve(name);
     try (Pretrained model = Loader.directory(folder);
