@@ -9,6 +9,7 @@ final class Architectures {
           Bert.ARCHITECTURE,
           Roberta.ARCHITECTURE,
           DistilBert.ARCHITECTURE,
+          ModernBert.ARCHITECTURE,
           Llama.ARCHITECTURE,
           Mistral.ARCHITECTURE,
           Qwen2.ARCHITECTURE,
