@@ -8,17 +8,19 @@ How to get them:
     venv/bin/pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
     venv/bin/pip install transformers==5.17.0 safetensors==0.8.0
 How to run, from anywhere, without network, in half a minute:
-    venv/bin/python toolkit/src/test/python/golden_encoders.py
+    venv/bin/python toolkit/src/test/python/golden_encoders.py [NAME ...]
 """
 
 import json
 import shutil
+import sys
 import zlib
 from pathlib import Path
 
 import torch
 import transformers
 from safetensors.torch import save_file
+from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position
 
 TARGET = Path(__file__).resolve().parent.parent / "resources" / "golden" / "encoders"
 VOCABULARY = 60
@@ -34,6 +36,50 @@ SIZES = {
 }
 ROBERTA = {"type_vocab_size": 1, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
 DISTILBERT = {"hidden_dim": 48}
+MODERNBERT = {
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 3,
+    "local_attention": 6,
+    "global_attn_every_n_layers": 2,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "cls_token_id": 1,
+    "sep_token_id": 2,
+}
+MODERNBERT_BIASED = {
+    **MODERNBERT,
+    "norm_bias": True,
+    "attention_bias": True,
+    "mlp_bias": True,
+    "classifier_bias": True,
+    "classifier_pooling": "mean",
+    "rope_parameters": {
+        "full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 500.0},
+        "sliding_attention": {"rope_type": "default", "rope_theta": 50.0},
+    },
+}
+DEBERTA_V3 = {
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "relative_attention": True,
+    "pos_att_type": "p2c|c2p",
+    "norm_rel_ebd": "layer_norm",
+    "share_att_key": True,
+    "position_buckets": 4,
+    "position_biased_input": False,
+}
+DEBERTA_OWN = {
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "relative_attention": True,
+    "pos_att_type": ["c2p", "p2c"],
+    "max_relative_positions": 6,
+    "type_vocab_size": 2,
+    "position_biased_input": True,
+}
+OLD = ("modernbert",)  # written as published files are
 CASES = {
     "bert_tokens": ("BertConfig", "BertForTokenClassification", {}),
     "bert_questions": ("BertConfig", "BertForQuestionAnswering", {"num_labels": 2}),
@@ -41,12 +87,42 @@ CASES = {
     "roberta_sequence": ("RobertaConfig", "RobertaForSequenceClassification", ROBERTA),
     "roberta_tokens": ("RobertaConfig", "RobertaForTokenClassification", ROBERTA),
     "distilbert": ("DistilBertConfig", "DistilBertModel", DISTILBERT),
-    "distilbert_sequence": ("DistilBertConfig", "DistilBertForSequenceClassification", DISTILBERT),
+    "distilbert_sequence": (
+        "DistilBertConfig",
+        "DistilBertForSequenceClassification",
+        {**DISTILBERT, "dropout": 0.0, "attention_dropout": 0.0, "seq_classif_dropout": 0.0},
+    ),
     "distilbert_tokens": ("DistilBertConfig", "DistilBertForTokenClassification", DISTILBERT),
     "distilbert_questions": (
         "DistilBertConfig",
         "DistilBertForQuestionAnswering",
         {**DISTILBERT, "num_labels": 2},
+    ),
+    "modernbert": (
+        "ModernBertConfig",
+        "ModernBertModel",
+        {**MODERNBERT, "global_rope_theta": 700.0, "local_rope_theta": 60.0},
+    ),
+    "modernbert_sequence": ("ModernBertConfig", "ModernBertForSequenceClassification", MODERNBERT_BIASED),
+    "modernbert_first": ("ModernBertConfig", "ModernBertForSequenceClassification", MODERNBERT),
+    "modernbert_tokens": ("ModernBertConfig", "ModernBertForTokenClassification", MODERNBERT),
+    "modernbert_questions": (
+        "ModernBertConfig",
+        "ModernBertForQuestionAnswering",
+        {**MODERNBERT, "num_labels": 2},
+    ),
+    "deberta": ("DebertaV2Config", "DebertaV2Model", {**DEBERTA_OWN, "pos_att_type": ["p2c"]}),
+    "deberta_plain": ("DebertaV2Config", "DebertaV2Model", {"hidden_size": 16, "intermediate_size": 24}),
+    "deberta_sequence": (
+        "DebertaV2Config",
+        "DebertaV2ForSequenceClassification",
+        {**DEBERTA_V3, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0},
+    ),
+    "deberta_tokens": ("DebertaV2Config", "DebertaV2ForTokenClassification", DEBERTA_OWN),
+    "deberta_questions": (
+        "DebertaV2Config",
+        "DebertaV2ForQuestionAnswering",
+        {**DEBERTA_V3, "pos_att_type": "c2p", "num_labels": 2},
     ),
 }
 LENGTHS = (9, 5, 7)
@@ -68,6 +144,11 @@ def make(name):
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     written = config.to_dict()
     written["architectures"] = [architecture]
+    if name in OLD:
+        kinds = written.pop("rope_parameters")
+        written["global_rope_theta"] = kinds["full_attention"]["rope_theta"]
+        written["local_rope_theta"] = kinds["sliding_attention"]["rope_theta"]
+        assert written.pop("layer_types") == config.layer_types
     (folder / "config.json").write_text(json.dumps(written, indent=1, sort_keys=True) + "\n")
     generator = torch.Generator().manual_seed(7)
     pad = config.pad_token_id
@@ -89,12 +170,25 @@ def make(name):
     save_file(io, folder / "io.safetensors")
 
 
+def distances():
+    """Rows of DeBERTa's table of positions, for i - j from -reach to reach."""
+    out = {}
+    for buckets, farthest, reach in ((256, 512, 560), (32, 128, 140), (4, 20, 30), (0, 20, 30)):
+        both = torch.arange(-reach, reach + 1)
+        bucket = make_log_bucket_position(both, buckets, farthest).long() if buckets else both
+        span = buckets or farthest
+        out[f"{buckets}.{farthest}"] = torch.clamp(bucket + span, 0, 2 * span - 1)
+    save_file(out, TARGET / "distances.safetensors")
+
+
 def main():
     torch.set_num_threads(1)
-    shutil.rmtree(TARGET, ignore_errors=True)
-    for name in CASES:
+    names = sys.argv[1:] or CASES
+    for name in names:
+        shutil.rmtree(TARGET / name, ignore_errors=True)
         make(name)
-    print(f"{len(CASES)} models in {TARGET}")
+    distances()
+    print(f"{len(names)} models in {TARGET}")
 
 
 if __name__ == "__main__":

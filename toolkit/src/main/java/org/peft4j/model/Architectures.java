@@ -10,6 +10,7 @@ final class Architectures {
           Roberta.ARCHITECTURE,
           DistilBert.ARCHITECTURE,
           ModernBert.ARCHITECTURE,
+          DebertaV2.ARCHITECTURE,
           Llama.ARCHITECTURE,
           Mistral.ARCHITECTURE,
           Qwen2.ARCHITECTURE,

@@ -33,7 +33,17 @@ class EncodersTest {
         "distilbert",
         "distilbert_sequence",
         "distilbert_tokens",
-        "distilbert_questions"
+        "distilbert_questions",
+        "modernbert",
+        "modernbert_sequence",
+        "modernbert_first",
+        "modernbert_tokens",
+        "modernbert_questions",
+        "deberta",
+        "deberta_plain",
+        "deberta_sequence",
+        "deberta_tokens",
+        "deberta_questions"
       })
   void every_head_equals_transformers(String name) throws Exception {
     Path folder = ROOT.resolve(name);
