@@ -1,26 +1,35 @@
 #!/usr/bin/env python3
 """Makes toolkit/src/test/resources/golden/encoders: tiny random encoders of each family and head with
-what transformers computes on them, with padding on either side.
+what transformers computes on them, with padding on either side; LoRA adapters of PEFT's on some.
 
-Versions: torch 2.13.0 (CPU), transformers 5.17.0, safetensors 0.8.0, Python 3.11
+Versions: torch 2.13.0 (CPU), transformers 5.17.0, peft 0.21.0, safetensors 0.8.0, Python 3.11
 How to get them:
     python3 -m venv venv
     venv/bin/pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
-    venv/bin/pip install transformers==5.17.0 safetensors==0.8.0
+    venv/bin/pip install transformers==5.17.0 peft==0.21.0 safetensors==0.8.0
 How to run, from anywhere, without network, in half a minute:
     venv/bin/python toolkit/src/test/python/golden_encoders.py [NAME ...]
 """
 
 import json
+import os
 import shutil
 import sys
 import zlib
 from pathlib import Path
 
-import torch
-import transformers
-from safetensors.torch import save_file
-from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position
+os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error")
+sys.dont_write_bytecode = True
+
+import torch  # noqa: E402
+import transformers  # noqa: E402
+from peft import LoraConfig, get_peft_model  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
+from transformers.models.deberta_v2.modeling_deberta_v2 import (  # noqa: E402
+    make_log_bucket_position,
+)
+
+import golden_adapters as adapters  # noqa: E402
 
 TARGET = Path(__file__).resolve().parent.parent / "resources" / "golden" / "encoders"
 VOCABULARY = 60
@@ -125,6 +134,10 @@ CASES = {
         {**DEBERTA_V3, "pos_att_type": "c2p", "num_labels": 2},
     ),
 }
+ADAPTED = {  # targets that PEFT has no usual ones for are named
+    "modernbert_sequence": ["Wqkv"],
+    "deberta_sequence": None,
+}
 LENGTHS = (9, 5, 7)
 
 
@@ -170,6 +183,31 @@ def make(name):
     save_file(io, folder / "io.safetensors")
 
 
+def adapt(name):
+    """A LoRA adapter with a trained classifier, as PEFT writes it, and what it gives."""
+    folder = TARGET / f"{name}_lora"
+    shutil.rmtree(folder, ignore_errors=True)
+    base = getattr(transformers, CASES[name][1]).from_pretrained(TARGET / name).float().eval()
+    base.set_attn_implementation("eager")
+    adapters.seed(folder.name)
+    config = LoraConfig(task_type="SEQ_CLS", r=2, lora_alpha=4, target_modules=ADAPTED[name])
+    model = get_peft_model(base, config).eval()
+    with torch.no_grad():
+        for p in model.parameters():
+            if p.requires_grad:
+                p.add_(0.2 * torch.randn_like(p))
+    adapters.save(model, folder)
+    file = folder / "adapter_config.json"
+    written = {**json.loads(file.read_text()), "base_model_name_or_path": name}
+    file.write_text(json.dumps(written, indent=2, sort_keys=True) + "\n")
+    given, io = load_file(TARGET / name / "io.safetensors"), {}
+    for side in ("right", "left"):
+        ids, mask = given[f"{side}.input_ids"], given[f"{side}.attention_mask"]
+        with torch.no_grad():
+            io[f"{side}.logits"] = model(input_ids=ids, attention_mask=mask).logits.contiguous()
+    save_file(io, folder / "io.safetensors")
+
+
 def distances():
     """Rows of DeBERTa's table of positions, for i - j from -reach to reach."""
     out = {}
@@ -187,6 +225,8 @@ def main():
     for name in names:
         shutil.rmtree(TARGET / name, ignore_errors=True)
         make(name)
+        if name in ADAPTED:
+            adapt(name)
     distances()
     print(f"{len(names)} models in {TARGET}")
 
