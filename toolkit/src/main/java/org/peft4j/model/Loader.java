@@ -147,7 +147,7 @@ public final class Loader {
 
   /** The names of models that this project fetches by itself. */
   public static List<String> names() {
-    return List.of(MiniLm.NAME);
+    return Embedder.ALL.stream().map(Embedder::name).toList();
   }
 
   /** {@link #named(String, Dtype)} in float32. */
@@ -157,10 +157,12 @@ public final class Loader {
 
   /** Loads a model by one of {@link #names}. */
   public static Pretrained named(String name, Dtype dtype) {
-    if (!name.equals(MiniLm.NAME)) {
-      throw new IllegalArgumentException("no model '" + name + "'\nexpected: one of " + names());
+    for (Embedder embedder : Embedder.ALL) {
+      if (embedder.name().equals(name)) {
+        return embedder.load(dtype);
+      }
     }
-    return MiniLm.load(dtype);
+    throw new IllegalArgumentException("no model '" + name + "'\nexpected: one of " + names());
   }
 
   /**
