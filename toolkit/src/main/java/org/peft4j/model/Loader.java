@@ -147,7 +147,7 @@ public final class Loader {
 
   /** The names of models that this project fetches by itself. */
   public static List<String> names() {
-    return List.of(MiniLm.NAME);
+    return Embedder.ALL.stream().map(Embedder::name).toList();
   }
 
   /** {@link #named(String, Dtype)} in float32. */
@@ -157,10 +157,12 @@ public final class Loader {
 
   /** Loads a model by one of {@link #names}. */
   public static Pretrained named(String name, Dtype dtype) {
-    if (!name.equals(MiniLm.NAME)) {
-      throw new IllegalArgumentException("no model '" + name + "'\nexpected: one of " + names());
+    for (Embedder embedder : Embedder.ALL) {
+      if (embedder.name().equals(name)) {
+        return embedder.load(dtype);
+      }
     }
-    return MiniLm.load(dtype);
+    throw new IllegalArgumentException("no model '" + name + "'\nexpected: one of " + names());
   }
 
   /**
@@ -261,10 +263,11 @@ public final class Loader {
       Config config, Architecture architecture, Plan plan, @Nullable TensorSource source) {
     boolean pooled =
         plan.pooling == Pooling.OWN
-            ? architecture.classifier() == null
+            ? architecture.head(plan.task) == null
             : plan.task == Task.FEATURES && plan.pooling == null;
     Body body = architecture.body(config, pooled);
     int hidden = body.hiddenSize();
+    Architecture.HeadMaker own = architecture.head(plan.task);
     Head head =
         switch (plan.task) {
           case FEATURES -> plan.pooling == null ? null : new EmbeddingHead(plan.pooling);
@@ -272,8 +275,11 @@ public final class Loader {
               new CausalHead(body, config.size("vocab_size"), tied(config, architecture));
           case SEQ2SEQ_LM -> Seq2SeqHead.of(config, body, source);
           case TOKEN_CLASSIFICATION ->
-              TokenHead.labels(hidden, labels(config), classifierDropout(config));
-          case QUESTION_ANSWERING -> TokenHead.answers(hidden);
+              own != null
+                  ? own.make(config, hidden, labels(config))
+                  : TokenHead.labels(hidden, labels(config), classifierDropout(config));
+          case QUESTION_ANSWERING ->
+              own != null ? own.make(config, hidden, 2) : TokenHead.answers(hidden, 0);
           case SEQUENCE_CLASSIFICATION, IMAGE_CLASSIFICATION ->
               classifier(
                   config,
@@ -290,14 +296,14 @@ public final class Loader {
    */
   static Head classifier(
       Config config, Architecture architecture, Pooling pooling, int hidden, int labels) {
-    Architecture.Classifier own = pooling == Pooling.OWN ? architecture.classifier() : null;
-    if (own != null) {
-      return own.make(config, hidden, labels);
-    }
     Task task =
         architecture.inputs().contains("pixel_values")
             ? Task.IMAGE_CLASSIFICATION
             : Task.SEQUENCE_CLASSIFICATION;
+    Architecture.HeadMaker own = pooling == Pooling.OWN ? architecture.head(task) : null;
+    if (own != null) {
+      return own.make(config, hidden, labels);
+    }
     return new ClassificationHead(hidden, labels, pooling, classifierDropout(config), task);
   }
 

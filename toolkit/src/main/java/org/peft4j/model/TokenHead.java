@@ -27,8 +27,8 @@ final class TokenHead extends Head {
   }
 
   /** Begin and end of an answer: two times logits {@code [batch, length]}. */
-  static TokenHead answers(int hidden) {
-    return new TokenHead(Task.QUESTION_ANSWERING, "qa_outputs", hidden, 2, 0);
+  static TokenHead answers(int hidden, double dropout) {
+    return new TokenHead(Task.QUESTION_ANSWERING, "qa_outputs", hidden, 2, dropout);
   }
 
   @Override
@@ -47,6 +47,11 @@ final class TokenHead extends Head {
   @Override
   public Task task() {
     return task;
+  }
+
+  @Override
+  boolean drops() {
+    return super.drops() || dropout > 0;
   }
 
   @Override

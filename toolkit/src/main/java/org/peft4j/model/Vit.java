@@ -44,7 +44,8 @@ final class Vit extends Body {
               ".mlp.fc1.=.intermediate.dense.",
               ".mlp.fc2.=.output.dense.")
           .dropouts("hidden_dropout_prob", "attention_probs_dropout_prob")
-          .classifiedBy(
+          .headed(
+              Task.IMAGE_CLASSIFICATION,
               (config, hidden, labels) ->
                   new ClassificationHead(
                       hidden, labels, Pooling.CLS, 0, Task.IMAGE_CLASSIFICATION));

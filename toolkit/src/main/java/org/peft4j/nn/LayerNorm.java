@@ -18,10 +18,14 @@ public final class LayerNorm extends Layer implements Slotted {
   private final Frozen frozen;
 
   public LayerNorm(long dim, double epsilon) {
+    this(dim, epsilon, true);
+  }
+
+  /** With or without a bias. */
+  public LayerNorm(long dim, double epsilon, boolean biased) {
     Parameter weight = parameter("weight", Parameter.Type.GAMMA, dim);
-    frozen =
-        new Dense(
-            weight, parameter("bias", Parameter.Type.BETA, dim), Operation.layerNorm(epsilon));
+    Parameter bias = biased ? parameter("bias", Parameter.Type.BETA, dim) : null;
+    frozen = new Dense(weight, bias, Operation.layerNorm(epsilon));
   }
 
   public NDArray apply(Pass pass, NDArray x) {

