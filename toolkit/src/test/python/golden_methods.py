@@ -25,6 +25,7 @@ os.environ.update(
 )
 sys.dont_write_bytecode = True
 
+import numpy  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
 from peft import (  # noqa: E402
@@ -46,11 +47,13 @@ from peft import (  # noqa: E402
     ShiraConfig,
     SupertuningConfig,
     TinyLoraConfig,
+    UniLoraConfig,
     VBLoRAConfig,
     WaveFTConfig,
 )
 
 import peft.tuners.boft.layer as boft  # noqa: E402
+from peft.tuners.unilora.model import UniLoraModel  # noqa: E402
 
 import golden_adapters  # noqa: E402
 import golden_bases  # noqa: E402
@@ -189,11 +192,36 @@ def all_cases():
         *some("deft_removing", DeftConfig, r=3, para=True),
         *linear("peanut", PeanutConfig, r=4),
         *some("peanut_deep", PeanutConfig, r=4, depth=2, act_fn="silu", scaling=0.5),
+        *anywhere("unilora", UniLoraConfig, r=2, theta_d_length=150),
+        *some("unilora_few", UniLoraConfig, r=3, theta_d_length=2000, proj_seed=5),
         *anywhere("tinylora", TinyLoraConfig, r=2, u=20),
         *some("tinylora_tied", TinyLoraConfig, r=3, u=20, weight_tying=0.5, save_projection=False),
         *convs("hra_convs", HRAConfig, r=4),
         *convs("boft_convs", BOFTConfig, boft_block_size=2),
     ]
+
+
+def numpy_random():
+    """What numpy.random.default_rng draws: bits, a shuffle, both kinds of choice, and UniLoRA's mixture."""
+    rows = []
+    for seed in (0, 1, 42, 2**32 - 1):
+
+        def new(seed=seed):
+            return numpy.random.default_rng(seed)
+
+        order = numpy.arange(20)
+        new().shuffle(order)
+        rows.append(
+            {
+                "seed": seed,
+                "uint64": [f"{b:016x}" for b in new().bit_generator.random_raw(6)],
+                "shuffle_20": order.tolist(),
+                "choice_7_of_50": new().choice(50, size=7, replace=False).tolist(),
+                "choice_300_of_10007": new().choice(10007, size=300, replace=False)[:12].tolist(),
+                "unilora_37_of_11": UniLoraModel.generate_index(37, 11, seed).tolist(),
+            }
+        )
+    return rows
 
 
 class BlockDiagonal:
@@ -234,6 +262,7 @@ def main():
     if problems:
         sys.exit("golden_methods.py: surprises, nothing replaced\n" + "\n".join(problems))
     (fresh / "base").unlink()
+    (fresh / "numpy_random.json").write_text(json.dumps({"seeds": numpy_random()}, indent=1) + "\n")
     (fresh / "index.json").write_text(json.dumps({"cases": rows}, indent=1) + "\n")
     files = [f for f in fresh.rglob("*") if f.is_file()]
     for f in files:

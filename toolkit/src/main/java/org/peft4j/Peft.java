@@ -56,6 +56,7 @@ import org.peft4j.reparam.Surgical;
 import org.peft4j.reparam.TiedLora;
 import org.peft4j.reparam.TinyLora;
 import org.peft4j.reparam.TrainableTokens;
+import org.peft4j.reparam.UniLora;
 import org.peft4j.reparam.VbLora;
 import org.peft4j.reparam.Vera;
 import org.peft4j.reparam.WaveFt;
@@ -292,6 +293,11 @@ public final class Peft {
   /** A handful of numbers in the largest directions (TinyLoRA). */
   public static TinyLora.Options<Tuned> tinyLora(Block model) {
     return TinyLora.Options.on(target(model));
+  }
+
+  /** LoRA whose numbers are all drawn from one vector (Uni-LoRA, arXiv 2506.00799). */
+  public static UniLora.Options<Tuned> uniLora(Block model) {
+    return UniLora.Options.on(target(model));
   }
 
   /** Factors on keys, values and the feed-forward part (IA3, arXiv 2205.05638). */

@@ -62,7 +62,6 @@ public final class HuggingFaceTypes {
         "SHADOW",
         "a second, smaller model that runs beside the first and is no change of its weights:"
             + " use pfeiffer");
-    all.put("UNILORA", "all of LoRA's numbers drawn from one vector: use vblora or tied_lora");
     all.put(
         "XLORA",
         "LoRAs gated by the hidden states of a first pass: load its LoRAs one by one and combine"

@@ -48,6 +48,7 @@ public final class Reparams {
           Keyed.method(new Deft()),
           Keyed.method(new Peanut()),
           Keyed.method(new TinyLora()),
+          new Method(new UniLora(), UniLora::fromConfig),
           new Method(new Ia3(), Ia3::fromConfig),
           new Method(new BitFit(), BitFit::fromConfig),
           new Method(new LnTuning(), LnTuning::fromConfig),

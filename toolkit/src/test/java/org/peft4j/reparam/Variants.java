@@ -120,6 +120,9 @@ final class Variants {
     if (entry.standard() instanceof Peanut) {
       all.add(new Peanut(3, 2, "tanh", 2));
     }
+    if (entry.standard() instanceof UniLora) {
+      all.add(new UniLora(2, 7, 5, 0.02, 0));
+    }
     if (entry.standard() instanceof TinyLora) {
       all.add(new TinyLora(3, 5, 1, 7, false, 0));
     }

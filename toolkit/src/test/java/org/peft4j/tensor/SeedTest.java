@@ -142,6 +142,37 @@ class SeedTest {
     }
   }
 
+  /** The other generator that Hugging Face names by seed, against values that NumPy gave. */
+  @Test
+  void pcg64_is_numpys() throws Exception {
+    Map<String, ?> file =
+        Json.read(
+            Path.of(SeedTest.class.getResource("/golden/methods/numpy_random.json").toURI()));
+    for (Object o : (List<?>) file.get("seeds")) {
+      Map<?, ?> s = (Map<?, ?>) o;
+      long seed = ((Number) s.get("seed")).longValue();
+      Pcg64 random = new Pcg64(seed);
+      for (String hex : words(s.get("uint64"))) {
+        assertThat(random.bits()).as("seed " + seed).isEqualTo(Long.parseUnsignedLong(hex, 16));
+      }
+      int[] order = IntStream.range(0, 20).toArray();
+      new Pcg64(seed).shuffle(order);
+      assertThat(texts(order)).isEqualTo(words(s.get("shuffle_20")));
+      assertThat(texts(new Pcg64(seed).choice(50, 7))).isEqualTo(words(s.get("choice_7_of_50")));
+      assertThat(texts(Arrays.copyOf(new Pcg64(seed).choice(10_007, 300), 12)))
+          .isEqualTo(words(s.get("choice_300_of_10007")));
+      Pcg64 mixture = new Pcg64(seed);
+      int[] indices = IntStream.range(0, 37).map(i -> i / 3).toArray();
+      System.arraycopy(mixture.choice(11, 4), 0, indices, 33, 4);
+      mixture.shuffle(indices);
+      assertThat(texts(indices)).isEqualTo(words(s.get("unilora_37_of_11")));
+    }
+  }
+
+  private static List<String> texts(int[] values) {
+    return Arrays.stream(values).mapToObj(Integer::toString).toList();
+  }
+
   private static List<String> words(Object o) {
     return o instanceof List<?> l
         ? l.stream().map(Object::toString).toList()
