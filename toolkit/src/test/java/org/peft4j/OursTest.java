@@ -271,7 +271,8 @@ class OursTest {
     all.put("deft", new Case(shape, m -> Peft.deft(m).rank(3).targets(some).apply()));
     all.put("peanut", new Case(base, m -> Peft.peanut(m).rank(3).depth(1).targets(linear).apply()));
     all.put("tinylora", new Case(shape, m -> Peft.tinyLora(m).numbers(9).targets(some).apply()));
-    all.put("unilora", new Case(shape, m -> Peft.uniLora(m).rank(2).numbers(99).targets(some).apply()));
+    all.put(
+        "unilora", new Case(shape, m -> Peft.uniLora(m).rank(2).numbers(99).targets(some).apply()));
     // Hugging Face wants a classifier in the file of a prompt
     String[] save = shape.equals("bert") ? new String[] {"classifier"} : new String[0];
     all.put(

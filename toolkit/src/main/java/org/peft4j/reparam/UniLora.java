@@ -124,8 +124,7 @@ public record UniLora(
 
   private static NDArray ints(Init.Context c, int[] values) {
     Shape shape = new Shape(values.length);
-    return Buffers.create(
-        c.manager(), shape, DataType.INT32, out -> out.asIntBuffer().put(values));
+    return Buffers.create(c.manager(), shape, DataType.INT32, out -> out.asIntBuffer().put(values));
   }
 
   private int[] order(Init.Context c, int all) {
@@ -178,7 +177,12 @@ public record UniLora(
 
   @Override
   public String summary() {
-    return "rank " + rank + " of " + length + " numbers" + (dropout > 0 ? ", dropout " + dropout : "");
+    return "rank "
+        + rank
+        + " of "
+        + length
+        + " numbers"
+        + (dropout > 0 ? ", dropout " + dropout : "");
   }
 
   /** The options, for {@code Peft.uniLora(model)}. */

@@ -53,7 +53,7 @@ public final class Pcg64 {
     long[] words = new long[4];
     for (int i = 0; i < 8; i++) {
       long half = hashed(pool[i % 4], constant, 0x58F38DED) & 0xFFFFFFFFL;
-      words[i / 2] |= half << 32 * (i % 2);
+      words[i / 2] |= half << (32 * (i % 2));
     }
     return words;
   }

@@ -38,25 +38,25 @@ class EncodersTest {
 
   private static Stream<String> all() {
     return Stream.of(
-            "bert_tokens",
-            "bert_questions",
-            "roberta",
-            "roberta_sequence",
-            "roberta_tokens",
-            "distilbert",
-            "distilbert_sequence",
-            "distilbert_tokens",
-            "distilbert_questions",
-            "modernbert",
-            "modernbert_sequence",
-            "modernbert_first",
-            "modernbert_tokens",
-            "modernbert_questions",
-            "deberta",
-            "deberta_plain",
-            "deberta_sequence",
-            "deberta_tokens",
-            "deberta_questions");
+        "bert_tokens",
+        "bert_questions",
+        "roberta",
+        "roberta_sequence",
+        "roberta_tokens",
+        "distilbert",
+        "distilbert_sequence",
+        "distilbert_tokens",
+        "distilbert_questions",
+        "modernbert",
+        "modernbert_sequence",
+        "modernbert_first",
+        "modernbert_tokens",
+        "modernbert_questions",
+        "deberta",
+        "deberta_plain",
+        "deberta_sequence",
+        "deberta_tokens",
+        "deberta_questions");
   }
 
   @ParameterizedTest
@@ -141,8 +141,7 @@ class EncodersTest {
         .hasMessageContainingAll(key, said, "expected", value);
   }
 
-  private static void compareBothSides(Block model, String inputs, String folder)
-      throws Exception {
+  private static void compareBothSides(Block model, String inputs, String folder) throws Exception {
     try (TensorSource in = Safetensors.open(ROOT.resolve(inputs).resolve("io.safetensors"));
         TensorSource io = Safetensors.open(ROOT.resolve(folder).resolve("io.safetensors"));
         Pretrained facts = Loader.directory(ROOT.resolve(inputs))) {

@@ -146,8 +146,7 @@ class SeedTest {
   @Test
   void pcg64_is_numpys() throws Exception {
     Map<String, ?> file =
-        Json.read(
-            Path.of(SeedTest.class.getResource("/golden/methods/numpy_random.json").toURI()));
+        Json.read(Path.of(SeedTest.class.getResource("/golden/methods/numpy_random.json").toURI()));
     for (Object o : (List<?>) file.get("seeds")) {
       Map<?, ?> s = (Map<?, ?>) o;
       long seed = ((Number) s.get("seed")).longValue();
