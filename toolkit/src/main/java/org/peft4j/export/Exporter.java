@@ -252,6 +252,9 @@ public final class Exporter {
         told = pass.apply(told);
         tolerance = Math.max(tolerance, pass.tolerance());
       }
+      if (options.profile == Profile.ORT) {
+        told = PackedAttention.of(told);
+      }
       double allowed = tolerance;
       drafts.add(told, file, session -> part.check(session, allowed), new QuantisationLoss(losses));
       return told.metadata().containsKey(AdapterSlots.METADATA);

@@ -3,6 +3,7 @@ package org.peft4j.onnx;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import java.util.List;
 
 /**
  * A tensor stored with a graph: a weight or a constant. It refers to its array and does not copy
@@ -58,6 +59,19 @@ public final class Initializer {
   public Initializer transposed() {
     Payload turned = payload.transposed(shape);
     return new Initializer(name, type, new Shape(shape.get(1), shape.get(0)), turned);
+  }
+
+  /**
+   * Tensors of one type, alike but along their first axis, one behind the other along it.
+   *
+   * @param parts at least one
+   */
+  public static Initializer joined(String name, List<Initializer> parts) {
+    Initializer first = parts.get(0);
+    long[] shape = first.shape.getShape().clone();
+    shape[0] = parts.stream().mapToLong(p -> p.shape.get(0)).sum();
+    List<Payload> payloads = parts.stream().map(Initializer::payload).toList();
+    return new Initializer(name, first.type, new Shape(shape), Payload.joined(payloads));
   }
 
   /** The same content under another name. */

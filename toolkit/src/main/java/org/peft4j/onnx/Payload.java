@@ -3,6 +3,7 @@ package org.peft4j.onnx;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import java.nio.ByteBuffer;
+import java.util.List;
 import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Scope;
 
@@ -36,6 +37,23 @@ public interface Payload {
   /** Takes a piece. */
   interface Sink<E extends Exception> {
     void take(ByteBuffer bytes) throws E;
+  }
+
+  /** One behind the other. */
+  static Payload joined(List<Payload> parts) {
+    return new Payload() {
+      @Override
+      public long size() {
+        return parts.stream().mapToLong(Payload::size).sum();
+      }
+
+      @Override
+      public <E extends Exception> void forEachChunk(Sink<E> sink) throws E {
+        for (Payload part : parts) {
+          part.forEachChunk(sink);
+        }
+      }
+    };
   }
 
   /** These bytes, which must not change any more. */
