@@ -11,6 +11,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Supplier;
 
 /**
  * Timings of things that run in turn, so that what else the machine does meets all of them. Each
@@ -18,7 +19,7 @@ import java.util.concurrent.locks.LockSupport;
  * spinning for a while after a run, which costs whoever comes next.
  */
 final class Alternating {
-  private static final int WARM_UP = 3;
+  private static final int WARM_UP = 2;
   private static final Duration REST = Duration.ofMillis(50);
 
   private final int runs;
@@ -35,16 +36,24 @@ final class Alternating {
 
   /** The same for steps that follow each other in use: a turn is {@code together} of them. */
   void time(String what, int together, Map<String, Runnable> steps) {
+    Map<String, Supplier<Runnable>> turns = new LinkedHashMap<>();
+    steps.forEach((name, step) -> turns.put(name, () -> step));
+    timeTurns(what, together, turns);
+  }
+
+  /** The same for turns that have something to prepare, which is not timed. */
+  void timeTurns(String what, int together, Map<String, Supplier<Runnable>> turns) {
     Map<String, double[]> times = new LinkedHashMap<>();
-    steps.keySet().forEach(name -> times.put(name, new double[runs]));
-    List<Map.Entry<String, Runnable>> order = new ArrayList<>(steps.entrySet());
+    turns.keySet().forEach(name -> times.put(name, new double[runs]));
+    List<Map.Entry<String, Supplier<Runnable>>> order = new ArrayList<>(turns.entrySet());
     for (int i = -WARM_UP; i < runs; i++) {
       Collections.rotate(order, 1);
-      for (Map.Entry<String, Runnable> e : order) {
+      for (Map.Entry<String, Supplier<Runnable>> e : order) {
+        Runnable turn = e.getValue().get();
         LockSupport.parkNanos(REST.toNanos());
         long start = System.nanoTime();
         for (int step = 0; step < together; step++) {
-          e.getValue().run();
+          turn.run();
         }
         double elapsed = (System.nanoTime() - start) / 1e6 / together;
         if (i >= 0) {

@@ -22,8 +22,8 @@ import picocli.CommandLine.Option;
     name = "bench",
     description =
         "Time a forward and backward pass of one adapted projection against the frozen projection;"
-            + " or graphs, by bench onnx.",
-    subcommands = OnnxBenchCommand.class,
+            + " or graphs, by bench onnx; or a model, by bench load and bench decode.",
+    subcommands = {OnnxBenchCommand.class, LoadBenchCommand.class, DecodeBenchCommand.class},
     mixinStandardHelpOptions = true)
 final class BenchCommand implements Callable<Integer> {
   @Option(

@@ -5,6 +5,8 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.Models;
 import org.peft4j.Onnx;
@@ -20,6 +22,13 @@ import org.peft4j.model.Pretrained;
 /** A language model: the memory its export takes, and one token behind many, by its graphs. */
 final class DecoderBench {
   private static final int TOGETHER = 16;
+
+  /** Tokens of an ordinary question, and of its answer. */
+  private static final int ANSWER = 200;
+
+  private static final String STANDARD = "peft4j, " + Profile.STANDARD;
+  private static final String INT4 = "peft4j, ort, int4";
+  private static final long[][] TOKEN = {{100}};
 
   private final Path folder;
   private final String model;
@@ -45,24 +54,63 @@ final class DecoderBench {
       files.put("other", against.resolve("decoder.onnx"));
     }
     Map<String, OnnxModel> models = new LinkedHashMap<>();
+    try {
+      files.forEach((name, file) -> models.put(name, OnnxModel.load(file, threads)));
+      timeStep(timings, models);
+      Map<String, OnnxModel> two = new LinkedHashMap<>(models);
+      two.keySet().retainAll(Set.of(STANDARD, INT4));
+      timeAnswer(timings, two);
+    } finally {
+      models.values().forEach(OnnxModel::close);
+    }
+  }
+
+  /** One token after the other, all graphs behind about as many. */
+  private void timeStep(Alternating timings, Map<String, OnnxModel> models) {
     Map<String, Decoder> decoders = new LinkedHashMap<>();
     try {
       Map<String, Runnable> steps = new LinkedHashMap<>();
-      long[] prompt = new long[past];
-      Arrays.setAll(prompt, i -> 100 + (i * 7919L) % 5000);
-      for (Map.Entry<String, Path> e : files.entrySet()) {
-        OnnxModel graph = OnnxModel.load(e.getValue(), threads);
-        models.put(e.getKey(), graph);
-        Decoder decoder = graph.decoder(new long[][] {prompt}, 0);
-        decoders.put(e.getKey(), decoder);
-        decoder.begin();
-        steps.put(e.getKey(), () -> decoder.read(new long[][] {{100}}));
-      }
+      models.forEach(
+          (name, graph) -> {
+            Decoder decoder = graph.decoder(prompt(past), 0);
+            decoders.put(name, decoder);
+            decoder.begin();
+            steps.put(name, () -> decoder.read(TOKEN));
+          });
       timings.time("a token behind " + past, TOGETHER, steps);
     } finally {
       decoders.values().forEach(Decoder::close);
-      models.values().forEach(OnnxModel::close);
     }
+  }
+
+  /** A whole answer of ordinary length, as a program gets it: the cache grows, or is shared. */
+  private static void timeAnswer(Alternating timings, Map<String, OnnxModel> models) {
+    Map<String, Decoder> decoders = new LinkedHashMap<>();
+    try {
+      Map<String, Supplier<Runnable>> turns = new LinkedHashMap<>();
+      models.forEach(
+          (name, graph) ->
+              turns.put(
+                  name,
+                  () -> {
+                    Decoder decoder = graph.decoder(prompt(ANSWER), 0);
+                    Decoder before = decoders.put(name, decoder);
+                    if (before != null) {
+                      before.close();
+                    }
+                    decoder.begin();
+                    return () -> decoder.read(TOKEN);
+                  }));
+      timings.timeTurns("a token of " + ANSWER + " behind " + ANSWER, ANSWER, turns);
+    } finally {
+      decoders.values().forEach(Decoder::close);
+    }
+  }
+
+  private static long[][] prompt(int length) {
+    long[] prompt = new long[length];
+    Arrays.setAll(prompt, i -> 100 + (i * 7919L) % 5000);
+    return new long[][] {prompt};
   }
 
   private Map<String, Path> graphs(Alternating timings) {
@@ -89,7 +137,7 @@ final class DecoderBench {
           .profile(Profile.ORT)
           .types(WeightOnly.mixed().toArray(GraphPass[]::new))
           .write(small);
-      files.put("peft4j, ort, int4", small);
+      files.put(INT4, small);
     }
     return files;
   }

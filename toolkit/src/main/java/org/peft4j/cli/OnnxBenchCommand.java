@@ -55,10 +55,10 @@ final class OnnxBenchCommand implements Callable<Integer> {
     Alternating timings = new Alternating(runs);
     Path folder = Files.createTempDirectory("peft4j-bench");
     try {
-      new EncoderBench(folder, against, threads).run(timings);
-      if (model != null) {
+      if (model != null) { // first, so that what it adds to the memory can be seen
         new DecoderBench(folder, model, against, past, threads).run(timings);
       }
+      new EncoderBench(folder, against, threads).run(timings);
     } finally {
       AtomicFiles.deleteTree(folder);
     }

@@ -7,7 +7,6 @@ import java.nio.FloatBuffer;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -22,6 +21,9 @@ final class GraphDecoder implements Decoder {
   private final OnnxSession session;
   private final AdaptedSession adapted;
   private final Set<String> asked = new HashSet<>();
+  private final Map<String, OnnxTensor> in = new HashMap<>();
+  private final Map<String, OnnxTensor> pinned = new HashMap<>();
+  private final Set<String> wanted = new HashSet<>();
   private final List<String> pastNames;
   private final GraphCache cache;
   private final long[][] first;
@@ -39,6 +41,7 @@ final class GraphDecoder implements Decoder {
     this.adapted = adapted;
     this.session = adapted.session();
     session.inputs().forEach(i -> asked.add(i.name()));
+    session.outputs().forEach(o -> wanted.add(o.name()));
     List<GraphValue> past =
         session.inputs().stream().filter(i -> i.name().startsWith("past_key_values.")).toList();
     if (past.isEmpty()) {
@@ -85,7 +88,7 @@ final class GraphDecoder implements Decoder {
   }
 
   private float[][] run(long[][] ids) {
-    Map<String, OnnxTensor> own = new LinkedHashMap<>();
+    Map<String, OnnxTensor> own = new HashMap<>();
     try (OrtSession.RunOptions options = adapted.options()) {
       own.put("input_ids", Tensors.of(ids));
       if (asked.contains("attention_mask")) {
@@ -94,18 +97,17 @@ final class GraphDecoder implements Decoder {
       if (asked.contains("position_ids")) {
         own.put("position_ids", Tensors.of(positions(ids[0].length)));
       }
-      Map<String, OnnxTensor> in = new HashMap<>(own);
+      in.putAll(own);
       in.putAll(cache.past(mask[0].length));
-      Map<String, OnnxTensor> pinned = new HashMap<>(cache.present());
+      pinned.putAll(cache.present());
       boolean step = ids[0].length == 1 && vocabulary > 0;
       if (step) {
         pinned.put("logits", scores(ids.length));
+      } else {
+        pinned.remove("logits");
+        wanted.add("logits");
       }
-      Set<String> wanted = new HashSet<>();
-      session.outputs().stream()
-          .map(GraphValue::name)
-          .filter(n -> !pinned.containsKey(n))
-          .forEach(wanted::add);
+      wanted.removeAll(pinned.keySet());
       OrtSession.Result result = session.runtime().run(in, wanted, pinned, options);
       float[][] last =
           step

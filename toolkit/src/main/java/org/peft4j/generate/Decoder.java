@@ -1,5 +1,7 @@
 package org.peft4j.generate;
 
+import ai.djl.nn.Block;
+
 /**
  * A batch of texts being written: reads their prompts once, then one token per text and step, and
  * scores what comes next.
@@ -25,6 +27,17 @@ public interface Decoder extends AutoCloseable {
 
   @Override
   void close();
+
+  /**
+   * A batch of texts that a model writes.
+   *
+   * @param model a causal language model, or one with adapters
+   * @param prompts token ids, of any lengths
+   * @param pad the token that fills shorter ones
+   */
+  static Decoder of(Block model, long[][] prompts, long pad) {
+    return Decoding.continuing(model, prompts, pad);
+  }
 
   /** Begins batches of texts. */
   @FunctionalInterface

@@ -16,6 +16,7 @@ import org.peft4j.nn.Projection;
 import org.peft4j.nn.RmsNorm;
 import org.peft4j.nn.Rotary;
 import org.peft4j.nn.Sequence;
+import org.peft4j.nn.StackStep;
 import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.Frozen;
 import org.peft4j.spi.Pass;
@@ -71,6 +72,7 @@ final class Llama extends Body {
   private final List<DecoderLayer> layers = new ArrayList<>();
   private final RmsNorm norm;
   private final RotaryScaling rotary;
+  private final @Nullable StackStep step;
 
   Llama(Config config, Traits traits) {
     hidden = config.size("hidden_size");
@@ -83,6 +85,10 @@ final class Llama extends Body {
       layers.add(stack.child(String.valueOf(i), new DecoderLayer(config, traits, i, headSize)));
     }
     norm = addChildBlock("norm", new RmsNorm(hidden, config.number("rms_norm_eps", 1e-6)));
+    step =
+        layers.stream().allMatch(DecoderLayer::isUsual)
+            ? new StackStep(layers.stream().map(DecoderLayer::part).toList())
+            : null;
   }
 
   @Override
@@ -90,6 +96,11 @@ final class Llama extends Body {
     Sequence sequence = in.sequence(pass);
     NDArray x = pass.embeddings(sequence.context(), words.apply(pass, in.ids()));
     Rotary turns = rotary.of(sequence);
+    NDArray whole =
+        step == null ? null : step.apply(pass, sequence, x, sequence.causalBias(), turns);
+    if (whole != null) {
+      return norm.apply(pass, whole);
+    }
     for (DecoderLayer layer : layers) {
       x = layer.apply(pass, sequence, x, sequence.causalBias(layer.window), turns);
     }
@@ -166,6 +177,16 @@ final class Llama extends Body {
       down = feed.child("down_proj", new Projection(inner, hidden, mlpBias, "down"));
       attentionNorm = addChildBlock("input_layernorm", new RmsNorm(hidden, epsilon));
       outputNorm = addChildBlock("post_attention_layernorm", new RmsNorm(hidden, epsilon));
+    }
+
+    /** Whether it does nothing that {@link StackStep} does not know. */
+    boolean isUsual() {
+      return window == 0 && turned && queryNorm == null && activation == ActivationFunction.SILU;
+    }
+
+    StackStep.Part part() {
+      return new StackStep.Part(
+          heads, attentionNorm, outputNorm, List.of(query, key, value, attended, gate, up, down));
     }
 
     /** x {@code [B, T, hidden]}, bias {@code [B, 1, T, keys]} or null. */

@@ -7,6 +7,7 @@ import ai.djl.ndarray.types.Shape;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Supplier;
 import org.peft4j.spi.KeysValues;
 import org.peft4j.tensor.Buffers;
@@ -45,24 +46,44 @@ public final class GrowingCache implements KvCache, AutoCloseable {
   @Override
   public KeysValues append(int layer, KeysValues kv) {
     long n = kv.keys().getShape().get(2);
-    Layer l = layers.get(layer);
-    long capacity = l == null ? 0 : l.keys.getShape().get(2);
-    long filled = l == null ? 0 : l.length;
-    if (l == null || filled + n > capacity) {
-      long next = Math.max(Math.max(FIRST_CAPACITY, 2 * capacity), filled + n);
-      Layer grown = new Layer(buffer(kv.keys(), next), buffer(kv.values(), next));
-      if (l != null) {
-        move(l.keys, grown.keys, filled);
-        move(l.values, grown.values, filled);
-      }
-      grown.length = filled;
-      layers.put(layer, grown);
-      l = grown;
-    }
+    Layer l = roomFor(layer, kv, n);
+    long filled = l.length;
     NDArray keys = CacheWrite.append(l.keys, kv.keys(), filled);
     NDArray values = CacheWrite.append(l.values, kv.values(), filled);
     l.length = filled + n;
     return new KeysValues(keys, values);
+  }
+
+  /**
+   * The buffers {@code [batch, heads, capacity, head size]} of a layer that holds tokens, which
+   * count one more from now on: the caller is to write it.
+   */
+  KeysValues room(int layer) {
+    Layer known = Objects.requireNonNull(layers.get(layer));
+    Layer l = roomFor(layer, new KeysValues(known.keys, known.values), 1);
+    l.length++;
+    return new KeysValues(l.keys, l.values);
+  }
+
+  /**
+   * @param like of the layer's batch, heads and head size
+   */
+  private Layer roomFor(int layer, KeysValues like, long more) {
+    Layer l = layers.get(layer);
+    long capacity = l == null ? 0 : l.keys.getShape().get(2);
+    long filled = l == null ? 0 : l.length;
+    if (l != null && filled + more <= capacity) {
+      return l;
+    }
+    long next = Math.max(Math.max(FIRST_CAPACITY, 2 * capacity), filled + more);
+    Layer grown = new Layer(buffer(like.keys(), next), buffer(like.values(), next));
+    if (l != null) {
+      move(l.keys, grown.keys, filled);
+      move(l.values, grown.values, filled);
+    }
+    grown.length = filled;
+    layers.put(layer, grown);
+    return grown;
   }
 
   private NDArray buffer(NDArray like, long capacity) {

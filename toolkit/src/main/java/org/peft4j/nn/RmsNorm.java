@@ -18,6 +18,7 @@ import org.peft4j.tensor.RootMeanSquare;
  */
 public final class RmsNorm extends Layer implements Slotted {
   private final Frozen frozen;
+  private final double epsilon;
 
   public RmsNorm(long dim, double epsilon) {
     this(Parameter.Type.GAMMA, dim, epsilon, false);
@@ -25,6 +26,7 @@ public final class RmsNorm extends Layer implements Slotted {
 
   private RmsNorm(Parameter.Type type, long dim, double epsilon, boolean fromOne) {
     frozen = new Dense(parameter("weight", type, dim), null, operation(epsilon, fromOne));
+    this.epsilon = epsilon;
   }
 
   /** {@code x / sqrt(mean(x^2) + epsilon) * (1 + weight)}, whose weight 0 changes nothing. */
@@ -44,6 +46,11 @@ public final class RmsNorm extends Layer implements Slotted {
         throw new UnsupportedOperationException("a normalisation has no low-rank factor");
       }
     };
+  }
+
+  /** What is added to the mean of squares. */
+  public double epsilon() {
+    return epsilon;
   }
 
   public NDArray apply(Pass pass, NDArray x) {

@@ -41,6 +41,11 @@ public abstract class Pass extends ParameterStore {
   /** What the site that stores {@code frozen} computes on {@code x}, adapters included. */
   public abstract NDArray apply(Frozen frozen, NDArray x);
 
+  /** Whether nothing is adapted, hooked or trained, so that layers may be computed as a whole. */
+  public boolean isPlain() {
+    return false;
+  }
+
   /** The weight and bias that {@code frozen} effectively has, adapters included. */
   public abstract Weight effective(Frozen frozen);
 
@@ -105,6 +110,11 @@ public abstract class Pass extends ParameterStore {
   private static final class Plain extends Pass {
     Plain(ParameterStore values, boolean training) {
       super(values, training);
+    }
+
+    @Override
+    public boolean isPlain() {
+      return !training();
     }
 
     @Override

@@ -6,7 +6,9 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.engine.PtSymbolBlock;
+import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.IValueUtils;
 import ai.djl.pytorch.jni.JniUtils;
 import java.io.ByteArrayInputStream;
@@ -57,7 +59,8 @@ final class TorchScript {
           Bfloat16.LINEAR_SCRIPT,
           Bfloat16.ROWS_SCRIPT,
           Bfloat16.DECODE_SCRIPT,
-          CrossEntropy.SCRIPT
+          CrossEntropy.SCRIPT,
+          GatedStackStep.SCRIPT
         }) {
       String name = method.substring(method.indexOf("def ") + 4, method.indexOf('('));
       METHODS.put(name.strip(), method);
@@ -84,13 +87,7 @@ final class TorchScript {
    * Scope}.
    */
   static NDList call(String method, NDArray... arguments) {
-    PtSymbolBlock m = module();
-    if (!OPTIMIZER_OFF
-        .get()) { // a setting per thread; with it on, the JIT's own differentiation gets types
-      // wrong
-      JniUtils.setGraphExecutorOptimize(false);
-      OPTIMIZER_OFF.set(true);
-    }
+    PtSymbolBlock m = ready();
     NDList list = new NDList(arguments.length + 1);
     for (NDArray a : arguments) {
       if (a.getName() != null) {
@@ -102,6 +99,31 @@ final class TorchScript {
     // "training" only chooses between plain and inference-mode tensors; gradients follow the
     // thread's gradient mode
     return IValueUtils.forward(m, list, true);
+  }
+
+  /**
+   * Calls a method that takes other things than tensors; closes the arguments.
+   *
+   * @param owner of the result
+   */
+  static NDArray run(String method, NDManager owner, IValue... arguments) {
+    try (IValue out = IValueUtils.runMethod(ready(), method, arguments)) {
+      return out.toTensor((PtNDManager) owner);
+    } finally {
+      for (IValue a : arguments) {
+        a.close();
+      }
+    }
+  }
+
+  private static PtSymbolBlock ready() {
+    PtSymbolBlock m = module();
+    if (!OPTIMIZER_OFF.get()) {
+      // a setting per thread; with it on, the JIT's own differentiation gets types wrong
+      JniUtils.setGraphExecutorOptimize(false);
+      OPTIMIZER_OFF.set(true);
+    }
+    return m;
   }
 
   private static synchronized PtSymbolBlock module() {
