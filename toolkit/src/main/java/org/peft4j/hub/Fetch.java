@@ -129,7 +129,7 @@ final class Fetch {
 
   private void requireRoom(long bytes) throws IOException {
     long room = Files.getFileStore(settings.cache()).getUsableSpace();
-    if (bytes > room) {
+    if (room > 0 && bytes > room) { // some file systems do not tell
       throw new IOException(
           Message.of(
               repository,
