@@ -73,7 +73,7 @@ public record Repository(String id, String path, String revision) {
 
   /** Whether a name from outside is that of something below a folder. */
   static boolean isRelative(String path) {
-    if (path.isEmpty() || path.startsWith("/") || path.matches(".*[\\\\:\\p{Cntrl}].*")) {
+    if (path.isEmpty() || path.startsWith("/") || path.matches("(?s).*[\\\\:\\p{Cntrl}].*")) {
       return false;
     }
     for (String part : path.split("/", -1)) {

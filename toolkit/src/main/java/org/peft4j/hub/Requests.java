@@ -53,7 +53,7 @@ final class Requests {
     return send(uri, "GET", BodyPublishers::noBody, 0, Map.of(), what);
   }
 
-  /** The headers alone; a redirect to another host is the answer. */
+  /** The headers alone; a redirect to where a large file is stored is the answer. */
   Answer head(URI uri, String what) throws IOException {
     return send(uri, "HEAD", BodyPublishers::noBody, 0, Map.of(), what);
   }
@@ -120,8 +120,9 @@ final class Requests {
     if (next == null || Redirects.sameOrigin(settings.endpoint(), next) || method.equals("GET")) {
       return next;
     }
-    if (method.equals("HEAD")) {
-      return null;
+    if (method.equals("HEAD")) { // to a store, by an answer that says all; or a mirror to the hub
+      boolean says = response.headers().firstValue("X-Linked-ETag").isPresent();
+      return says ? null : next;
     }
     throw new HubFailure(
         HubFailure.Kind.OTHER,

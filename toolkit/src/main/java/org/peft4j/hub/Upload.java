@@ -88,7 +88,9 @@ final class Upload {
       createBranch();
     }
     List<Payload> files = Payload.of(folder, id, how);
-    Set<String> large = large(files);
+    Set<String> ignored = new HashSet<>();
+    Set<String> large = large(files, ignored);
+    files.removeIf(f -> ignored.contains(f.path()));
     Map<String, String> hashes = new LinkedHashMap<>();
     List<Payload> objects = files.stream().filter(f -> large.contains(f.path())).toList();
     for (Payload file : objects) {
@@ -156,8 +158,12 @@ final class Upload {
     }
   }
 
-  /** Which files the hub keeps outside of git. */
-  private Set<String> large(List<Payload> files) throws IOException {
+  /**
+   * Which files the hub keeps outside of git.
+   *
+   * @param ignored gets those that the repository's .gitignore leaves out
+   */
+  private Set<String> large(List<Payload> files, Set<String> ignored) throws IOException {
     List<Object> asked = new ArrayList<>();
     for (Payload file : files) {
       asked.add(Map.of("path", file.path(), "sample", file.sample(), "size", file.size()));
@@ -180,6 +186,9 @@ final class Upload {
       }
       if (mode.equals("lfs")) {
         out.add(path);
+      }
+      if (Boolean.TRUE.equals(file.get("shouldIgnore"))) {
+        ignored.add(path);
       }
     }
     for (Payload file : files) {

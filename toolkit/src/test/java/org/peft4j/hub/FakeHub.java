@@ -275,7 +275,13 @@ final class FakeHub implements AutoCloseable {
           String path = String.valueOf(((Map<?, ?>) o).get("path"));
           boolean large = path.endsWith(".safetensors");
           files.add(
-              Map.of("path", path, "uploadMode", large ? "lfs" : "regular", "shouldIgnore", false));
+              Map.of(
+                  "path",
+                  path,
+                  "uploadMode",
+                  large ? "lfs" : "regular",
+                  "shouldIgnore",
+                  path.endsWith(".log")));
         }
         json(exchange, 200, Map.of("files", files));
       }

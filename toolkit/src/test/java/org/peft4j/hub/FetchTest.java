@@ -286,6 +286,28 @@ class FetchTest {
   }
 
   @Test
+  void a_mirror_gets_the_token_and_who_it_sends_to_does_not() throws Exception {
+    token = "hf_secret";
+    try (FakeHub mirror = new FakeHub()) {
+      mirror.tricks.add(
+          (exchange, path) -> {
+            exchange.getResponseHeaders().set("Location", hub.endpoint() + path);
+            exchange.sendResponseHeaders(308, -1);
+            return true;
+          });
+      HubSettings s = settings();
+      HubSettings mirrored =
+          new HubSettings(
+              URI.create(mirror.endpoint()), s.cache(), s.token(), false, true, s.patience());
+      Repository repository = Repository.parse("hub:org/name");
+      Path dir = new Fetch(mirrored, repository, Wanted.MODEL, Downloads.Progress.NONE).run();
+      assertThat(dir.resolve("model.safetensors")).hasBinaryContent(WEIGHTS);
+      assertThat(mirror.requests).isNotEmpty().allMatch(r -> r.contains("Bearer hf_secret"));
+      assertThat(hub.requests).isNotEmpty().noneMatch(r -> r.contains("secret"));
+    }
+  }
+
+  @Test
   void a_download_that_breaks_off_goes_on_in_the_next_run() throws Exception {
     AtomicBoolean broken = new AtomicBoolean(true);
     hub.tricks.add(
@@ -514,6 +536,7 @@ class FetchTest {
             "hub:org/name.git",
             "hub:org/name@",
             "hub:org/name@../x",
+            "hub:org/name@a\nb\nc",
             "hub:org/name/../x",
             "hub:org/-name",
             "hub:o r/name")) {

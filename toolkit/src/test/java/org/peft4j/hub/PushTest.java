@@ -50,6 +50,7 @@ class PushTest {
         adapter.resolve("README.md"),
         "Peft.load(model, Path.of(\"this-directory\"))\n(base, \"this-directory\")\n");
     Files.writeString(adapter.resolve(".hidden"), "no");
+    Files.writeString(adapter.resolve("ignored.log"), "no");
     Files.createFile(adapter.resolve("empty.safetensors"));
   }
 
