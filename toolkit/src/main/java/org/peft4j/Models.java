@@ -9,6 +9,8 @@ import java.util.Map;
 import org.peft4j.data.Conversations;
 import org.peft4j.data.Examples;
 import org.peft4j.generate.Generator;
+import org.peft4j.hub.Hub;
+import org.peft4j.hub.Repository;
 import org.peft4j.model.Config;
 import org.peft4j.model.Dtype;
 import org.peft4j.model.Loader;
@@ -36,6 +38,11 @@ public final class Models {
    * vector) and {@code e5-small-v2} (79 MB; its texts are to begin with {@code "query: "} or {@code
    * "passage: "}). Their vectors are compared by cosine.
    *
+   * <p>{@code hub:org/name} is fetched from the Hugging Face hub on first use, into the cache that
+   * its Python library shares; {@code hub:org/name@revision} at a branch, tag or commit, {@code
+   * hub:org/name/file.gguf} one file of several. {@code HF_TOKEN}, {@code HF_HOME}, {@code
+   * HF_ENDPOINT}, {@code HF_HUB_OFFLINE} and their like are heeded.
+   *
    * @param nameOrPath one of these names, a Hugging Face directory, or a GGUF file
    */
   public static Pretrained load(String nameOrPath) {
@@ -53,15 +60,22 @@ public final class Models {
     if (Loader.names().contains(nameOrPath)) {
       return Loader.named(nameOrPath, dtype);
     }
+    if (Repository.isNamedBy(nameOrPath)) {
+      Repository repository = Repository.parse(nameOrPath);
+      return Loader.path(Hub.model(repository), dtype, repository.id());
+    }
     Path path = Path.of(nameOrPath);
     if (!Files.exists(path)) {
       throw new IllegalArgumentException(
           "no model '"
               + nameOrPath
-              + "'\nexpected: a directory, a GGUF file, or one of the names "
+              + "'\nexpected: a directory, a GGUF file, hub:org/name, or one of the names "
               + Loader.names()
               + "\nfound: nothing at "
-              + path.toAbsolutePath());
+              + path.toAbsolutePath()
+              + (nameOrPath.matches("[\\w.-]+/[\\w.-]+")
+                  ? "\nfix: \"hub:" + nameOrPath + "\" if it is on the Hugging Face hub"
+                  : ""));
     }
     return load(path, dtype);
   }
@@ -79,10 +93,15 @@ public final class Models {
   /**
    * A model without weights, for counting and for looking at its modules; it cannot run.
    *
-   * @param nameOrPath a directory with a config.json, or the name of a well-known model such as
-   *     {@code llama-7b}
+   * @param nameOrPath a directory with a config.json, the name of a well-known model such as {@code
+   *     llama-7b}, or {@code hub:org/name}, of which the configuration alone is fetched
    */
   public static Pretrained meta(String nameOrPath) {
+    if (Repository.isNamedBy(nameOrPath)) {
+      Repository repository = Repository.parse(nameOrPath);
+      Path config = Hub.configuration(repository);
+      return Loader.meta(config, repository.id());
+    }
     return Loader.meta(nameOrPath);
   }
 

@@ -396,6 +396,25 @@ public final class Peft {
   }
 
   /**
+   * Like {@link #load(Block, Path)}.
+   *
+   * @param adapter a directory, or {@code hub:org/name} (also with {@code @revision} behind it) for
+   *     one of the Hugging Face hub
+   */
+  public static Tuned load(Block model, String adapter) {
+    return load(model, adapter, PeftModel.DEFAULT);
+  }
+
+  /**
+   * Like {@link #load(Block, String)}, under a name of the caller's.
+   *
+   * @param name what the adapter is called beside others that are loaded later
+   */
+  public static Tuned load(Block model, String adapter, String name) {
+    return load(model, Tuned.folder(adapter), name);
+  }
+
+  /**
    * Like {@link #load(Block, Path)}, under a name of the caller's.
    *
    * @param name what the adapter is called beside others that are loaded later

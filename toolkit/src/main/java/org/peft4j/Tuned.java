@@ -1,5 +1,8 @@
 package org.peft4j;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -7,8 +10,13 @@ import org.peft4j.adapter.Combination;
 import org.peft4j.adapter.PeftModel;
 import org.peft4j.data.Conversations;
 import org.peft4j.data.Examples;
+import org.peft4j.format.AtomicFiles;
 import org.peft4j.generate.Generated;
 import org.peft4j.generate.Generator;
+import org.peft4j.hub.Hub;
+import org.peft4j.hub.Push;
+import org.peft4j.hub.Pushed;
+import org.peft4j.hub.Repository;
 import org.peft4j.model.Pretrained;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
@@ -137,6 +145,36 @@ public final class Tuned extends PeftModel {
     SavedHead.write(dir, model);
   }
 
+  /**
+   * Pushes the adapters to the Hugging Face hub, for all to see: in Hugging Face PEFT's format,
+   * with a model card that says what they are and how they are loaded in Java and in Python. The
+   * repository is made if it is not there. Needs a token that may write, from {@code HF_TOKEN} or
+   * {@code hf auth login}.
+   *
+   * @param name {@code org/name}, or a name alone for one of the token's owner
+   */
+  public Pushed push(String name) {
+    return push(name, Push.publicly());
+  }
+
+  /**
+   * Like {@link #push(String)}, as {@code how} says: {@code Push.privately()}, to another branch,
+   * with figures in the card.
+   */
+  public Pushed push(String name, Push how) {
+    try {
+      Path folder = Files.createTempDirectory("peft4j-push");
+      try {
+        save(folder);
+        return Hub.push(folder, name, how);
+      } finally {
+        AtomicFiles.deleteTree(folder);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(name + ": cannot be pushed: " + e.getMessage(), e);
+    }
+  }
+
   @Override
   public Tuned add(String name, Reparam reparam, Placement placement, long seed) {
     super.add(name, reparam, placement, seed);
@@ -147,6 +185,22 @@ public final class Tuned extends PeftModel {
   public Tuned load(String name, Path dir) {
     super.load(name, dir);
     return this;
+  }
+
+  /**
+   * Like {@link #load(String, Path)}.
+   *
+   * @param adapter a directory, or {@code hub:org/name} for one of the Hugging Face hub
+   */
+  public Tuned load(String name, String adapter) {
+    return load(name, folder(adapter));
+  }
+
+  /** Where an adapter lies, fetched from the hub if it is there. */
+  static Path folder(String adapter) {
+    return Repository.isNamedBy(adapter)
+        ? Hub.adapter(Repository.parse(adapter))
+        : Path.of(adapter);
   }
 
   @Override

@@ -44,6 +44,7 @@ class ArchitectureTest {
   static {
     TABLE.put("tensor", Set.of());
     TABLE.put("format", Set.of("tensor"));
+    TABLE.put("hub", Set.of("tensor", "format"));
     TABLE.put("text.jinja", Set.of("format"));
     TABLE.put("text", Set.of("text.jinja", "tensor", "format"));
     TABLE.put("onnx", Set.of("tensor", "format"));

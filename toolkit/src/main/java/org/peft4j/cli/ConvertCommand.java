@@ -22,7 +22,7 @@ final class ConvertCommand implements Callable<Integer> {
       names = "--model",
       required = true,
       paramLabel = "X",
-      description = "A Hugging Face directory, a GGUF file, or minilm.")
+      description = "A Hugging Face directory, a GGUF file, hub:org/name, or minilm.")
   private String model = "";
 
   @Option(

@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 import org.peft4j.Models;
 import org.peft4j.adapter.Blueprint;
 import org.peft4j.adapter.Methods;
+import org.peft4j.hub.Repository;
 import org.peft4j.model.Loader;
 import org.peft4j.model.Pretrained;
 import picocli.CommandLine.Command;
@@ -28,7 +29,7 @@ final class CountCommand implements Callable<Integer> {
       required = true,
       paramLabel = "X",
       description =
-          "A Hugging Face directory, a GGUF file, minilm, or a well-known name such as llama-7b;"
+          "A Hugging Face directory, a GGUF file, hub:org/name, minilm, or a well-known name such as llama-7b;"
               + " weights are read only where sizes are not in a config.json.")
   private String model = "";
 
@@ -80,7 +81,9 @@ final class CountCommand implements Callable<Integer> {
   /** A model to count in, without weights where its sizes are known without. */
   static Pretrained sizes(String model) {
     boolean sizesAlone =
-        Loader.presets().contains(model) || Files.exists(Path.of(model).resolve("config.json"));
+        Loader.presets().contains(model)
+            || Repository.isNamedBy(model)
+            || Files.exists(Path.of(model).resolve("config.json"));
     return sizesAlone ? Models.meta(model) : Models.load(model);
   }
 

@@ -15,6 +15,7 @@ import org.peft4j.export.OnnxModel;
 import org.peft4j.generate.Generated;
 import org.peft4j.generate.Generator;
 import org.peft4j.generate.Sampling;
+import org.peft4j.hub.Repository;
 import org.peft4j.model.Pretrained;
 import org.peft4j.model.Task;
 import org.peft4j.text.Message;
@@ -116,7 +117,7 @@ final class GenerateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (OnnxModel.isAt(Path.of(options.model))) {
+    if (!Repository.isNamedBy(options.model) && OnnxModel.isAt(Path.of(options.model))) {
       try (OnnxModel graph = OnnxModel.load(Path.of(options.model))) {
         return write(adapted(graph).generator(), raw || !graph.hasChatTemplate());
       }
@@ -126,19 +127,19 @@ final class GenerateCommand implements Callable<Integer> {
   }
 
   private OnnxModel adapted(OnnxModel graph) {
-    Path adapter = options.adapter;
+    String adapter = options.adapter;
     if (adapter == null) {
       return graph;
     }
-    if (Files.isDirectory(adapter)) {
+    if (Repository.isNamedBy(adapter) || Files.isDirectory(Path.of(adapter))) {
       throw new IllegalArgumentException(
-          "--adapter\nexpected: an .onnx_adapter file, for a graph\nfound: the folder "
+          "--adapter\nexpected: an .onnx_adapter file, for a graph\nfound: the adapter "
               + adapter
               + "\nfix: peft export --model X --adapter "
               + adapter
               + " --out NAME.onnx_adapter, X what the graph was made of");
     }
-    return graph.adapter("it", adapter).use("it");
+    return graph.adapter("it", Path.of(adapter)).use("it");
   }
 
   private int write(Generator chosen, boolean plain) {

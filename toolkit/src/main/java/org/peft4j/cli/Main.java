@@ -33,7 +33,9 @@ import picocli.CommandLine.ScopeType;
       BenchCommand.class,
       CompareCommand.class,
       CountCommand.class,
-      MethodsCommand.class
+      MethodsCommand.class,
+      PushCommand.class,
+      CacheCommand.class
     })
 public final class Main implements Runnable {
   @Option(

@@ -32,7 +32,7 @@ final class MethodsCommand implements Callable<Integer> {
       paramLabel = "X",
       description =
           "Count what each would train in this model by default: a Hugging Face directory, a GGUF"
-              + " file, minilm, or a well-known name such as llama-7b.")
+              + " file, hub:org/name, minilm, or a well-known name such as llama-7b.")
   private @Nullable String model;
 
   @Override

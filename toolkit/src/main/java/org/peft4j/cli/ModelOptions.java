@@ -1,6 +1,5 @@
 package org.peft4j.cli;
 
-import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.Models;
 import org.peft4j.Peft;
@@ -15,14 +14,14 @@ final class ModelOptions {
       names = "--model",
       required = true,
       paramLabel = "X",
-      description = "A Hugging Face directory, a GGUF file, or minilm.")
+      description = "A Hugging Face directory, a GGUF file, hub:org/name, or minilm.")
   String model = "";
 
   @Option(
       names = "--adapter",
       paramLabel = "DIR",
-      description = "An adapter in Hugging Face PEFT's format.")
-  @Nullable Path adapter;
+      description = "An adapter in Hugging Face PEFT's format: its directory, or hub:org/name.")
+  @Nullable String adapter;
 
   @Option(
       names = "--keep-as",

@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 import org.peft4j.Onnx;
 import org.peft4j.Peft;
 import org.peft4j.Tuned;
+import org.peft4j.hub.Repository;
 import org.peft4j.model.Pretrained;
 import org.peft4j.onnx.OnnxAdapter;
 import picocli.CommandLine.Option;
@@ -29,7 +30,7 @@ final class SwapOptions {
               + " acts, and the adapter is written beside it, as DIR"
               + ENDING
               + ". Repeatable; plain LoRA of any rank.")
-  private List<Path> adapters = new ArrayList<>();
+  private List<String> adapters = new ArrayList<>();
 
   @Option(
       names = "--places",
@@ -47,10 +48,10 @@ final class SwapOptions {
 
   /** The model with these adapters. */
   Tuned on(Pretrained model) {
-    Map<String, Path> named = named();
+    Map<String, String> named = named();
     @Nullable Tuned tuned = null;
     try {
-      for (Map.Entry<String, Path> e : named.entrySet()) {
+      for (Map.Entry<String, String> e : named.entrySet()) {
         if (tuned == null) {
           tuned = Peft.load(model, e.getValue(), e.getKey());
         } else {
@@ -73,11 +74,10 @@ final class SwapOptions {
     }
   }
 
-  private Map<String, Path> named() {
-    Map<String, Path> named = new LinkedHashMap<>();
-    for (Path adapter : adapters) {
-      String name = String.valueOf(adapter.toAbsolutePath().normalize().getFileName());
-      Path other = named.putIfAbsent(name, adapter);
+  private Map<String, String> named() {
+    Map<String, String> named = new LinkedHashMap<>();
+    for (String adapter : adapters) {
+      String other = named.putIfAbsent(name(adapter), adapter);
       if (other != null) {
         throw new IllegalArgumentException(
             "--swap\nexpected: folders of different names, which the adapters are called by\nfound: "
@@ -87,6 +87,15 @@ final class SwapOptions {
       }
     }
     return named;
+  }
+
+  /** The last part of a path or of a repository's name. */
+  private static String name(String adapter) {
+    if (Repository.isNamedBy(adapter)) {
+      Repository repository = Repository.parse(adapter);
+      return String.valueOf(Path.of(repository.id(), repository.path()).getFileName());
+    }
+    return String.valueOf(Path.of(adapter).toAbsolutePath().normalize().getFileName());
   }
 
   /** Writes the adapters as files beside each other. */

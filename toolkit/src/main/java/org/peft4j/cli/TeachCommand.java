@@ -47,7 +47,7 @@ final class TeachCommand implements Callable<Integer> {
       names = "--model",
       required = true,
       paramLabel = "X",
-      description = "A GGUF file or a Hugging Face directory.")
+      description = "A GGUF file, a Hugging Face directory, or hub:org/name.")
   private String name = "";
 
   @Option(

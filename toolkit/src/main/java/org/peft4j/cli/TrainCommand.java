@@ -29,7 +29,7 @@ import picocli.CommandLine.Option;
     description = {
       "Train what a YAML file describes, and write the adapter.",
       "",
-      "model: minilm              # or a Hugging Face directory, or a GGUF file",
+      "model: minilm              # or a Hugging Face directory, a GGUF file, or hub:org/name",
       "method:                    # or adapter: DIR, to train an adapter on",
       "  name: lora",
       "  rank: 8                  # options as adapter_config.json names them",
@@ -71,7 +71,7 @@ final class TrainCommand implements Callable<Integer> {
 
   /** How the adapter comes about: a new one, or one that is there. */
   private static Function<Pretrained, Tuned> attachment(Section file) {
-    Path adapter = file.path("adapter");
+    String adapter = file.text("adapter");
     Section section = file.section("method");
     Long seed = file.integer("seed");
     if (adapter != null) {

@@ -6,6 +6,7 @@ import java.net.http.HttpClient;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ServiceLoader;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.tensor.CacheHome;
 
@@ -20,20 +21,37 @@ public final class Downloads {
   private static final HttpClient CLIENT =
       HttpClient.newBuilder()
           .version(HttpClient.Version.HTTP_1_1)
-          .followRedirects(HttpClient.Redirect.NORMAL)
+          .followRedirects(HttpClient.Redirect.NEVER) // Transfer follows them
           .connectTimeout(Duration.ofSeconds(30))
           .build();
-  private static final Transfer.Patience PATIENCE =
-      new Transfer.Patience(
-          8, Duration.ofSeconds(1), Duration.ofMinutes(1), Duration.ofMinutes(1), Thread::sleep);
 
   private Downloads() {}
 
   /** Told now and then how far a download is. */
   @FunctionalInterface
-  public interface Progress {
+  public interface Progress extends AutoCloseable {
     /** No one is told. */
     Progress NONE = (bytes, total) -> {};
+
+    /**
+     * Found by the {@link ServiceLoader}: shows downloads to whoever sits in front of this process.
+     */
+    interface Provider {
+      /**
+       * For one download, or several that belong together; closed at its end.
+       *
+       * @param name what is fetched
+       */
+      Progress of(String name);
+    }
+
+    /** Shown where somebody sees it; else {@link #NONE}. */
+    static Progress shown(String name) {
+      return ServiceLoader.load(Provider.class)
+          .findFirst()
+          .map(provider -> provider.of(name))
+          .orElse(NONE);
+    }
 
     /**
      * Some bytes have arrived.
@@ -41,6 +59,10 @@ public final class Downloads {
      * @param total length of the whole file; -1 when the server does not say
      */
     void at(long bytes, long total);
+
+    /** Nothing more comes. */
+    @Override
+    default void close() {}
   }
 
   /**
@@ -58,15 +80,18 @@ public final class Downloads {
     if (!target.startsWith(CacheHome.path())) {
       throw new IllegalArgumentException(target + ": lies outside of the cache folder");
     }
-    return fetch(from, target, sha256, progress, PATIENCE);
+    Checksum checksum = sha256 == null ? null : Checksum.sha256(sha256);
+    return fetch(Download.beside(target, from, checksum), progress, Patience.USUAL);
   }
 
-  static Path fetch(
-      URI from, Path target, @Nullable String sha256, Progress progress, Transfer.Patience patience)
-      throws IOException {
-    if (!"http".equals(from.getScheme()) && !"https".equals(from.getScheme())) {
-      throw new IllegalArgumentException(from + ": expected an address with http or https");
-    }
+  /**
+   * Fetches a file unless it is there.
+   *
+   * @return its path
+   * @throws IOException that says what failed and what to do
+   */
+  public static Path fetch(Download file, Progress progress, Patience patience) throws IOException {
+    Path target = file.target();
     if (Files.isRegularFile(target)) {
       return target;
     }
@@ -77,19 +102,20 @@ public final class Downloads {
               "not in the cache, and PEFT4J_OFFLINE forbids to fetch it",
               "the file, or the network",
               "neither",
-              "unset PEFT4J_OFFLINE once, or put the file there from " + from));
+              "unset PEFT4J_OFFLINE once, or put the file there from " + file.from()));
     }
     Files.createDirectories(target.getParent());
-    try (FolderLock lock = FolderLock.take(target)) {
+    Files.createDirectories(file.lock().getParent());
+    try (FolderLock lock = FolderLock.take(file.lock())) {
       if (!Files.isRegularFile(target)) { // another process may have been first
-        new Transfer(CLIENT, from, target, sha256, progress, patience).run();
+        new Transfer(CLIENT, file, progress, patience).run();
       }
     }
     return target;
   }
 
-  /** Whether the user has forbidden the network. */
-  static boolean offline() {
+  /** Whether {@code PEFT4J_OFFLINE} forbids the network. */
+  public static boolean offline() {
     String value = CacheHome.setting("PEFT4J_OFFLINE");
     return value != null && !value.matches("(?i)0|false|no");
   }

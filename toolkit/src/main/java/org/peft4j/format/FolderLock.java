@@ -27,19 +27,24 @@ final class FolderLock implements AutoCloseable {
     this.lock = lock;
   }
 
-  /** Waits until no one else makes {@code target}, whose folder exists. */
-  static FolderLock take(Path target) throws IOException {
-    Path file = target.resolveSibling("." + target.getFileName() + ".lock").toAbsolutePath();
+  /** The hidden file beside {@code target} that is locked while that is made. */
+  static Path of(Path target) {
+    return target.resolveSibling("." + target.getFileName() + ".lock");
+  }
+
+  /** Waits until no one else holds {@code lock}, a file whose folder exists. */
+  static FolderLock take(Path lock) throws IOException {
+    Path file = lock.toAbsolutePath();
     ReentrantLock here = HERE.computeIfAbsent(file, f -> new ReentrantLock());
     here.lock();
     FileChannel channel = null;
-    FileLock lock = null;
+    FileLock held = null;
     try {
       channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-      lock = channel.lock();
-      return new FolderLock(here, channel, lock);
+      held = channel.lock();
+      return new FolderLock(here, channel, held);
     } finally {
-      if (lock == null) {
+      if (held == null) {
         try {
           if (channel != null) {
             channel.close();

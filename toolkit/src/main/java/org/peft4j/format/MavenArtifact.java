@@ -73,15 +73,21 @@ public record MavenArtifact(String group, String artifact, String version, Strin
     sha256 = sha256.toLowerCase(Locale.ROOT);
   }
 
-  /** The jar on this machine: from the user's Maven repository, the cache, or the network. */
+  /**
+   * The jar on this machine: from the user's Maven repository, the cache, or the network, with a
+   * bar for whoever waits at a terminal.
+   */
   public Path jar() throws IOException {
-    return jar(Downloads.Progress.NONE);
+    try (Downloads.Progress progress = Downloads.Progress.shown(artifact)) {
+      return jar(progress);
+    }
   }
 
   /** As {@link #jar()}, telling {@code progress} about a download. */
   public Path jar(Downloads.Progress progress) throws IOException {
     Path maven = localRepository().resolve(path()).resolve(fileName());
-    if (Files.isRegularFile(maven) && Sha256.of(maven).equals(sha256)) {
+    if (Files.isRegularFile(maven)
+        && Checksum.of(Checksum.Kind.SHA_256, maven).hex().equals(sha256)) {
       return maven;
     }
     String repository = CacheHome.setting("PEFT4J_MAVEN_REPO");
@@ -95,7 +101,9 @@ public record MavenArtifact(String group, String artifact, String version, Strin
 
   /** One member of the jar as a file in the cache, unpacked on the first call. */
   public Path extract(String member) throws IOException {
-    return extract(member, Downloads.Progress.NONE);
+    try (Downloads.Progress progress = Downloads.Progress.shown(artifact)) {
+      return extract(member, progress);
+    }
   }
 
   /** As {@link #extract(String)}, telling {@code progress} about a download. */

@@ -11,9 +11,7 @@ import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.time.Duration;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -28,105 +26,95 @@ import org.jspecify.annotations.Nullable;
  * of two versions.
  */
 final class Transfer {
-  private static final Set<Integer> TRY_AGAIN = Set.of(408, 425, 429, 500, 502, 503, 504);
   private static final Pattern RANGE = Pattern.compile("bytes (\\d{1,18})-\\d+/(\\d{1,18}|\\*)");
   private static final long POLL_MILLIS = 100;
 
-  /**
-   * How long to try.
-   *
-   * @param attempts requests at most
-   * @param pause before the second attempt; doubled for each further one
-   * @param longestPause limit of that, and of what a server may ask for (Retry-After)
-   * @param silence a server that sends nothing for so long is given up
-   */
-  record Patience(
-      int attempts, Duration pause, Duration longestPause, Duration silence, Sleep sleep) {}
-
-  @FunctionalInterface
-  interface Sleep {
-    void millis(long n) throws InterruptedException;
-  }
-
-  /** A failure after which another attempt makes sense. */
-  private static final class Broken extends IOException {
-    private static final long serialVersionUID = 1;
-    final long pauseMillis; // -1 where the server does not say
-
-    Broken(String what, long pauseMillis, @Nullable Throwable cause) {
-      super(what, cause);
-      this.pauseMillis = pauseMillis;
-    }
-  }
-
   private final HttpClient client;
+  private final Download file;
   private final URI from;
-  private final Path target;
   private final Path part;
   private final Path tagFile;
-  private final @Nullable String sha256;
+  private final @Nullable Checksum checksum;
   private final Downloads.Progress progress;
   private final Patience patience;
 
-  Transfer(
-      HttpClient client,
-      URI from,
-      Path target,
-      @Nullable String sha256,
-      Downloads.Progress progress,
-      Patience patience) {
+  Transfer(HttpClient client, Download file, Downloads.Progress progress, Patience patience) {
     this.client = client;
-    this.from = from;
-    this.target = target;
-    this.sha256 = sha256;
+    this.file = file;
     this.progress = progress;
     this.patience = patience;
-    part = target.resolveSibling("." + target.getFileName() + ".part");
-    tagFile = target.resolveSibling("." + target.getFileName() + ".part.tag");
+    from = file.from();
+    part = file.part();
+    checksum = file.checksum();
+    tagFile = part.resolveSibling(part.getFileName() + ".tag");
   }
 
   void run() throws IOException {
-    long pause = patience.pause().toMillis();
-    for (int attempt = 1; ; attempt++) {
-      try {
-        attempt();
-        return;
-      } catch (Broken e) {
-        if (attempt >= patience.attempts()) {
-          throw failed(e.getMessage() + " (after " + attempt + " attempts)", e);
-        }
-        long asked = e.pauseMillis < 0 ? pause : e.pauseMillis;
-        sleep(Math.min(asked, patience.longestPause().toMillis()));
-        pause *= 2;
-      }
-    }
+    patience.attempt(
+        () -> {
+          attempt();
+          return file;
+        },
+        (n, e) -> failed(e.getMessage() + " (after " + n + " attempts)", e));
+    Files.move(part, file.target(), StandardCopyOption.ATOMIC_MOVE);
+    Files.deleteIfExists(tagFile);
   }
 
   private void attempt() throws IOException {
     long have = Files.isRegularFile(part) ? Files.size(part) : 0;
     String tag = readTag();
-    if (have > 0 && tag == null && sha256 == null) {
+    if (have > 0 && tag == null && checksum == null) {
       have = 0; // nothing could tell whether the rest fits
     }
+    if (have > 0 && have == file.length() && checksum != null) { // it came, but was not checked
+      verify(true);
+      return;
+    }
+    if (file.length() >= 0 && have >= file.length()) {
+      discard();
+      have = 0;
+    }
+    URI at = from;
+    for (int hops = 0; hops <= Redirects.MOST; hops++) {
+      URI next = attempt(at, have, tag);
+      if (next == null) {
+        return;
+      }
+      at = next;
+    }
+    throw failed("more than " + Redirects.MOST + " redirects in a row", null);
+  }
+
+  private HttpRequest request(URI at, long have, @Nullable String tag) {
     HttpRequest.Builder request =
-        HttpRequest.newBuilder(from)
+        HttpRequest.newBuilder(at)
             .timeout(patience.silence())
             .header("User-Agent", "peft4j")
             .header("Accept-Encoding", "identity");
+    if (Redirects.sameOrigin(from, at)) {
+      file.headers().forEach(request::header);
+    }
     if (have > 0) {
       request.header("Range", "bytes=" + have + "-");
       if (tag != null) {
         request.header("If-Range", tag);
       }
     }
+    return request.build();
+  }
+
+  /** Fetches the file from {@code at}, or gives the address that it redirects to. */
+  private @Nullable URI attempt(URI at, long have, @Nullable String tag) throws IOException {
     try (Answer answer = new Answer(have, tag)) {
       HttpResponse<Long> response =
-          answer.await(client.sendAsync(request.build(), answer::subscriber));
-      check(response, answer);
-      verify(answer.begin > 0);
+          answer.await(client.sendAsync(request(at, have, tag), answer::subscriber));
+      URI next = Redirects.target(at, response);
+      if (next == null) {
+        check(response, answer);
+        verify(answer.begin > 0);
+      }
+      return next;
     }
-    Files.move(part, target, StandardCopyOption.ATOMIC_MOVE);
-    Files.deleteIfExists(tagFile);
   }
 
   /** One answer of the server, from its headers to the end of its body. */
@@ -182,7 +170,7 @@ final class Transfer {
               lastSign = System.nanoTime();
               progress.at(at, total);
             } else if (System.nanoTime() - lastSign > patience.silence().toNanos()) {
-              throw new Broken("the server fell silent at byte " + at, -1, e);
+              throw new PassingFailure("the server fell silent at byte " + at, -1, e);
             }
           }
         }
@@ -192,7 +180,7 @@ final class Transfer {
         Throwable cause = e.getCause() != null ? e.getCause() : e;
         String reason = cause.getMessage() != null ? cause.getMessage() : cause.toString();
         String what = writer == null ? "no answer" : "the connection broke at byte " + position();
-        throw new Broken(what + ": " + reason, -1, cause);
+        throw new PassingFailure(what + ": " + reason, -1, cause);
       } finally {
         future.cancel(true);
       }
@@ -217,34 +205,45 @@ final class Transfer {
     if (answer.writer == null) {
       if (status == 206 || status == 416) {
         discard();
-        throw new Broken("the server has nothing that goes on from byte " + answer.have, 0, null);
+        throw new PassingFailure(
+            "the server has nothing that goes on from byte " + answer.have, 0, null);
       }
-      if (TRY_AGAIN.contains(status)) {
-        throw new Broken("the server answered " + status, retryAfter(response.headers()), null);
+      if (Patience.mayPass(status)) {
+        throw new PassingFailure(
+            "the server answered " + status, Patience.asked(response.headers()), null);
       }
       throw failed("the server answered " + status, null);
     }
     if (answer.total >= 0 && response.body() != answer.total) {
-      throw new Broken("expected " + answer.total + " bytes, found " + response.body(), -1, null);
+      throw new PassingFailure(
+          "expected " + answer.total + " bytes, found " + response.body(), -1, null);
     }
     progress.at(response.body(), answer.total);
+    if (file.length() >= 0 && response.body() != file.length()) {
+      throw wrong(answer.begin > 0, file.length() + " bytes", response.body() + " bytes");
+    }
   }
 
   private void verify(boolean joined) throws IOException {
-    String found = sha256 == null ? null : Sha256.of(part);
-    if (found == null || found.equalsIgnoreCase(sha256)) {
+    Checksum found = checksum == null ? null : checksum.of(part);
+    if (found == null || found.equals(checksum)) {
       return;
     }
+    throw wrong(joined, String.valueOf(checksum), found);
+  }
+
+  /** What came is thrown away; that of two answers may fit together another time. */
+  private IOException wrong(boolean joined, String expected, Object found) throws IOException {
     discard();
     if (joined) {
-      throw new Broken("the parts that came do not fit together", 0, null);
+      return new PassingFailure("the parts that came do not fit together", 0, null);
     }
-    throw new IOException(
+    return new IOException(
         Malformed.text(
             from,
             "not the content it should be; nothing was kept",
-            "SHA-256 " + sha256,
-            "SHA-256 " + found,
+            expected,
+            found,
             "try again; if it stays so, the server (or a proxy) gives out another file"));
   }
 
@@ -280,29 +279,13 @@ final class Transfer {
     }
   }
 
-  private static long retryAfter(HttpHeaders headers) {
-    String seconds = headers.firstValue("Retry-After").orElse("");
-    return seconds.matches("\\d{1,9}") ? Long.parseLong(seconds) * 1000 : -1;
-  }
-
-  private void sleep(long millis) throws IOException {
-    try {
-      patience.sleep().millis(millis);
-    } catch (InterruptedException e) {
-      throw interrupted();
-    }
-  }
-
   private IOException interrupted() {
     Thread.currentThread().interrupt();
     return new InterruptedIOException(from + ": interrupted; what has come so far is kept");
   }
 
   private IOException failed(String what, @Nullable Throwable cause) {
-    String fix =
-        "check the address and the network (proxies: -Dhttps.proxyHost, -Dhttps.proxyPort),"
-            + " or put the file at "
-            + target;
-    return new IOException(Malformed.text(from, "cannot be fetched", "the file", what, fix), cause);
+    return new IOException(
+        Malformed.text(from, "cannot be fetched", "the file", what, file.fix()), cause);
   }
 }

@@ -54,6 +54,15 @@ public final class Loader {
     return directory(path, dtype);
   }
 
+  /**
+   * Like {@link #path(Path, Dtype)}, for a model that others know by a name of its own.
+   *
+   * @param published what messages call it, and what adapters give as their base
+   */
+  public static Pretrained path(Path path, Dtype dtype, String published) {
+    return path(path, dtype).published(published);
+  }
+
   /** {@link #directory(Path, Dtype)} in float32. */
   public static Pretrained directory(Path dir) {
     return directory(dir, Dtype.F32);
@@ -95,6 +104,13 @@ public final class Loader {
   /** The names that {@link #meta} knows beside directories. */
   public static List<String> presets() {
     return Presets.names();
+  }
+
+  /**
+   * Like {@link #meta(String)}, of a configuration that was fetched, under the name of its model.
+   */
+  public static Pretrained meta(Path directory, String published) {
+    return meta(directory.toString()).published(published);
   }
 
   /**

@@ -61,6 +61,13 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
       List<String> newModules,
       List<String> outputNames,
       @Nullable Tokenizer tokenizer) {
+    /** Known by another name. */
+    Facts named(String name) {
+      Config said = config == null ? null : config.with("_name_or_path", name);
+      return new Facts(
+          name, said, architecture, task, pooling, labels, newModules, outputNames, tokenizer);
+    }
+
     /** Of a model without labels that computes something else with the same body. */
     Facts with(Config config, Task task, @Nullable Pooling pooling, List<String> outputs) {
       boolean same = task == this.task;
@@ -83,6 +90,11 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
     this.network = addChildBlock("", network);
     this.memory = List.copyOf(memory);
     memory.forEach(a -> holds.add(a.heldBy(this)));
+  }
+
+  /** The same under the name that others know it by. */
+  Pretrained published(String name) {
+    return new Pretrained(facts.named(name), network, memory);
   }
 
   /** Wraps a block that is not ours. Its memory stays its owner's. */

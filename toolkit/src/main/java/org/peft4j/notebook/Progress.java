@@ -8,6 +8,7 @@ import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.format.Downloads;
 import org.peft4j.tensor.CacheHome;
 import org.peft4j.train.Fit;
 import org.peft4j.train.RunListener;
@@ -109,6 +110,46 @@ public final class Progress implements AutoCloseable {
         return List.of(new LiveTraining(display, System::nanoTime));
       }
       return isVisible() ? List.of(new Training("training")) : List.of();
+    }
+  }
+
+  /** A bar for what comes from the network. */
+  public static final class Downloading implements Downloads.Progress.Provider {
+    private static final long MEGABYTE = 1_000_000;
+    private static final long SMALL = 10 * MEGABYTE;
+
+    @Override
+    public Downloads.Progress of(String name) {
+      return isVisible() ? new Bar(name) : Downloads.Progress.NONE;
+    }
+
+    /** Drawn once there is something to wait for. */
+    private static final class Bar implements Downloads.Progress {
+      private final String name;
+      private @Nullable Progress progress;
+
+      Bar(String name) {
+        this.name = name;
+      }
+
+      @Override
+      public void at(long bytes, long total) {
+        Progress bar = progress;
+        if (bar == null) {
+          boolean small = total >= 0 && total < SMALL;
+          bar = Progress.of(name, total, small ? "kB" : "MB", small ? 1000 : MEGABYTE);
+          progress = bar;
+        }
+        bar.total(Math.max(total, bytes));
+        bar.at(bytes);
+      }
+
+      @Override
+      public void close() {
+        if (progress != null) {
+          progress.close();
+        }
+      }
     }
   }
 

@@ -11,6 +11,7 @@ import org.peft4j.*;
 import org.peft4j.adapter.Combination;
 import org.peft4j.data.*;
 import org.peft4j.generate.*;
+import org.peft4j.hub.Push;
 import org.peft4j.model.*;
 import org.peft4j.notebook.*;
 import org.peft4j.onnx.*;

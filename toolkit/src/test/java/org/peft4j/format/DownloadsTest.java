@@ -93,6 +93,10 @@ class DownloadsTest {
         });
   }
 
+  private Download download(@Nullable String sha256) {
+    return Download.beside(target, uri(), sha256 == null ? null : Checksum.sha256(sha256));
+  }
+
   private Path fetch(@Nullable String sha256) throws IOException {
     return fetch(sha256, 4, LONG);
   }
@@ -103,16 +107,14 @@ class DownloadsTest {
 
   private Path fetch(@Nullable String sha256, int attempts, Duration silence) throws IOException {
     return Downloads.fetch(
-        uri(),
-        target,
-        sha256,
+        download(sha256),
         (bytes, total) -> {
           progress.add(new long[] {bytes, total});
           if (bytes >= 1000) {
             told.countDown();
           }
         },
-        new Transfer.Patience(
+        new Patience(
             attempts, Duration.ofMillis(100), Duration.ofMillis(350), silence, pauses::add));
   }
 
@@ -473,15 +475,13 @@ class DownloadsTest {
             () -> {
               try {
                 Downloads.fetch(
-                    uri(),
-                    target,
-                    null,
+                    download(null),
                     (bytes, total) -> {
                       if (bytes > 0) {
                         some.countDown();
                       }
                     },
-                    new Transfer.Patience(
+                    new Patience(
                         4, Duration.ZERO, Duration.ZERO, Duration.ofSeconds(60), pauses::add));
               } catch (Throwable e) {
                 thrown.set(e);
@@ -529,7 +529,7 @@ class DownloadsTest {
   /** Takes the lock and keeps it; a test kills it. */
   public static final class LockKeeper {
     public static void main(String[] args) throws Exception {
-      try (FolderLock lock = FolderLock.take(Path.of(args[0]))) {
+      try (FolderLock lock = FolderLock.take(FolderLock.of(Path.of(args[0])))) {
         System.out.println("locked");
         System.out.flush();
         Thread.sleep(600_000);
@@ -594,7 +594,9 @@ class DownloadsTest {
   @Test
   void hashes_files() throws Exception {
     Path file = Files.writeString(folder.resolve("abc"), "abc");
-    assertThat(Sha256.of(file))
+    assertThat(Checksum.of(Checksum.Kind.SHA_256, file).hex())
         .isEqualTo("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"); // FIPS 180
+    assertThat(Checksum.of(Checksum.Kind.GIT_BLOB, file).hex())
+        .isEqualTo("f2ba8f84ab5c1bce84a7b441cb1959cfc7093b7f"); // printf abc | git hash-object
   }
 }
