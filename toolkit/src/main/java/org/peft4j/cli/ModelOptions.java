@@ -20,8 +20,8 @@ final class ModelOptions {
 
   @Option(
       names = "--adapter",
-      paramLabel = "DIR",
-      description = "An adapter in Hugging Face PEFT's format.")
+      paramLabel = "DIR|FILE.gguf",
+      description = "An adapter in Hugging Face PEFT's format, or a LoRA in a GGUF file.")
   @Nullable Path adapter;
 
   @Option(
