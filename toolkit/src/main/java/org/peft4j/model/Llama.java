@@ -21,12 +21,11 @@ import org.peft4j.spi.Frozen;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Place;
 import org.peft4j.spi.Sublayer;
-import org.peft4j.tensor.ActivationFunction;
 
 /**
  * Llama (Touvron et al., arXiv 2302.13971) as {@code transformers} computes it: layers of causal
  * attention with rotary positions (grouped keys and values) and a gated feed-forward part, each
- * behind an RMS norm. Mistral, Qwen and SmolLM3 are made of the same parts with other {@link
+ * behind an RMS norm. Mistral, Mixtral, Qwen and SmolLM3 are made of the same parts with other {@link
  * Traits}.
  */
 final class Llama extends Body {
@@ -52,17 +51,34 @@ final class Llama extends Body {
    * @param normalizedHeads whether every head of q and k passes an RMS norm of its own
    * @param window how many tokens a layer sees, by its number; 0 for all
    * @param turned whether a layer turns q and k by their positions, by its number
+   * @param feed makes a layer's feed-forward part
    */
   record Traits(
       boolean inputBias,
       boolean outputBias,
       boolean normalizedHeads,
       IntUnaryOperator window,
-      IntPredicate turned) {
+      IntPredicate turned,
+      FeedForward.Maker feed) {
+    /** With Llama's feed-forward part in every layer. */
+    Traits(
+        boolean inputBias,
+        boolean outputBias,
+        boolean normalizedHeads,
+        IntUnaryOperator window,
+        IntPredicate turned) {
+      this(inputBias, outputBias, normalizedHeads, window, turned, FeedForward::gated);
+    }
+
     /** With rotary positions in every layer. */
     Traits(
         boolean inputBias, boolean outputBias, boolean normalizedHeads, IntUnaryOperator window) {
       this(inputBias, outputBias, normalizedHeads, window, layer -> true);
+    }
+
+    /** The same with other feed-forward parts. */
+    Traits feeding(FeedForward.Maker other) {
+      return new Traits(inputBias, outputBias, normalizedHeads, window, turned, other);
     }
   }
 
@@ -125,17 +141,13 @@ final class Llama extends Body {
     private final @Nullable RmsNorm queryNorm;
     private final @Nullable RmsNorm keyNorm;
     private final RmsNorm outputNorm;
-    private final Projection gate;
-    private final Projection up;
-    private final Projection down;
-    private final ActivationFunction activation;
+    private final FeedForward feed;
 
     DecoderLayer(Config config, Traits traits, int index, int size) {
       at = new Place("layers." + index, index, Place.Part.LAYER);
       window = traits.window.applyAsInt(index);
       turned = traits.turned.test(index);
       int hidden = config.size("hidden_size");
-      int inner = config.size("intermediate_size");
       double epsilon = config.number("rms_norm_eps", 1e-6);
       int n = config.size("num_attention_heads");
       int groups = config.sizeOr(n, "num_key_value_heads");
@@ -147,8 +159,6 @@ final class Llama extends Body {
               groups,
               size,
               config.probability("attention_dropout", 0));
-      boolean mlpBias = config.flag("mlp_bias", false);
-      activation = ActivationFunction.of(config.text("hidden_act", "silu"), config.source());
       Group attention = addChildBlock("self_attn", new Group());
       boolean bias = traits.inputBias;
       query = attention.child("q_proj", new Projection(hidden, (long) n * size, bias, "q"));
@@ -160,10 +170,7 @@ final class Llama extends Body {
       boolean normalized = traits.normalizedHeads;
       queryNorm = normalized ? attention.child("q_norm", new RmsNorm(size, epsilon)) : null;
       keyNorm = normalized ? attention.child("k_norm", new RmsNorm(size, epsilon)) : null;
-      Group feed = addChildBlock("mlp", new Group());
-      gate = feed.child("gate_proj", new Projection(hidden, inner, mlpBias, "gate"));
-      up = feed.child("up_proj", new Projection(hidden, inner, mlpBias, "up"));
-      down = feed.child("down_proj", new Projection(inner, hidden, mlpBias, "down"));
+      feed = addChildBlock("mlp", traits.feed.make(config, index));
       attentionNorm = addChildBlock("input_layernorm", new RmsNorm(hidden, epsilon));
       outputNorm = addChildBlock("post_attention_layernorm", new RmsNorm(hidden, epsilon));
     }
@@ -187,7 +194,7 @@ final class Llama extends Body {
               at.at(Place.Part.SELF_ATTENTION),
               new Sublayer(attended.apply(pass, joined), x));
       NDArray g = outputNorm.apply(pass, y);
-      NDArray f = down.apply(pass, activation.apply(gate.apply(pass, g)).mul(up.apply(pass, g)));
+      NDArray f = feed.apply(pass, g);
       NDArray z =
           pass.sublayer(sequence.context(), at.at(Place.Part.FEED_FORWARD), new Sublayer(f, y));
       return pass.layer(sequence.context(), at, z);

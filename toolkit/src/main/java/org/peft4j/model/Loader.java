@@ -179,7 +179,13 @@ public final class Loader {
     Network network = network(config, architecture, plan, source);
     Arena memory = new Arena();
     try {
-      Weights.load(network, source, architecture, memory.manager(), dtype);
+      ExpertTensors.Names experts = architecture.experts();
+      Weights.load(
+          network,
+          experts == null ? source : new ExpertTensors(source, experts),
+          architecture,
+          memory.manager(),
+          dtype);
     } catch (RuntimeException e) {
       memory.manager().close();
       throw e;

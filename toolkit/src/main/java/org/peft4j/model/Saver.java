@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.AtomicFiles;
 import org.peft4j.format.Gguf;
@@ -54,6 +55,7 @@ final class Saver {
           dir,
           tensors.entrySet().stream()
               .map(e -> entry(architecture, e.getKey(), e.getValue(), dtype))
+              .flatMap(e -> split(architecture, e))
               .toList(),
           shardBytes,
           Map.of("format", "pt"));
@@ -77,6 +79,12 @@ final class Saver {
     } catch (IOException e) {
       throw new UncheckedIOException(dir + ": cannot be written: " + e.getMessage(), e);
     }
+  }
+
+  private static Stream<Safetensors.Entry> split(
+      Architecture architecture, Safetensors.Entry entry) {
+    ExpertTensors.Names experts = architecture.experts();
+    return experts == null ? Stream.of(entry) : ExpertTensors.split(entry, experts).stream();
   }
 
   private static Safetensors.Entry entry(
