@@ -149,9 +149,7 @@ final class Targets {
       return where(
           all,
           s ->
-              s.kind() == Kind.LINEAR
-                  && !"head".equals(s.role())
-                  && !Site.ROUTER.equals(s.role()));
+              s.kind() == Kind.LINEAR && !"head".equals(s.role()) && !Site.ROUTER.equals(s.role()));
     }
     if (ROLES.contains(entry)) {
       List<Site> byRole = where(all, s -> entry.equals(s.role()));

@@ -27,6 +27,7 @@ final class Architectures {
           Gpt2.ARCHITECTURE,
           Gpt3.ARCHITECTURE,
           Vit.ARCHITECTURE,
+          ResNet.ARCHITECTURE,
           T5.encoderAlone("t5"),
           T5.architecture("t5"),
           T5.encoderAlone("mt5"),

@@ -42,8 +42,7 @@ final class ExpertTensors implements TensorSource {
     Map<String, Map<Integer, Set<String>>> found = new LinkedHashMap<>();
     for (String name : file.names()) {
       Matcher m = one.matcher(name);
-      if (m.matches()
-          && List.of(matrices.gate, matrices.up, matrices.down).contains(m.group(3))) {
+      if (m.matches() && List.of(matrices.gate, matrices.up, matrices.down).contains(m.group(3))) {
         found
             .computeIfAbsent(m.group(1), k -> new TreeMap<>())
             .computeIfAbsent(Integer.valueOf(m.group(2)), k -> new java.util.TreeSet<>())
@@ -64,8 +63,7 @@ final class ExpertTensors implements TensorSource {
               problems.add(prefix + "*: expected " + matrices + ", found " + own);
             }
             inner.add(
-                List.of(
-                    prefix + matrices.gate + ".weight", prefix + matrices.up + ".weight"));
+                List.of(prefix + matrices.gate + ".weight", prefix + matrices.up + ".weight"));
             outer.add(List.of(prefix + matrices.down + ".weight"));
           }
           stacks.put(module + GATE_UP, inner);
@@ -114,8 +112,7 @@ final class ExpertTensors implements TensorSource {
     }
     return new Info(
         first.dtype(),
-        new Shape(
-            parts.size(), parts.get(0).size() * first.shape().get(0), first.shape().get(1)),
+        new Shape(parts.size(), parts.get(0).size() * first.shape().get(0), first.shape().get(1)),
         bytes);
   }
 
@@ -154,8 +151,7 @@ final class ExpertTensors implements TensorSource {
     List<Safetensors.Entry> out = new ArrayList<>();
     for (long e = 0; e < experts; e++) {
       long expert = e;
-      List<String> parts =
-          inner ? List.of(matrices.gate, matrices.up) : List.of(matrices.down);
+      List<String> parts = inner ? List.of(matrices.gate, matrices.up) : List.of(matrices.down);
       for (int i = 0; i < parts.size(); i++) {
         long from = i * rows;
         out.add(

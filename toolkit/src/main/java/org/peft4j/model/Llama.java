@@ -25,8 +25,8 @@ import org.peft4j.spi.Sublayer;
 /**
  * Llama (Touvron et al., arXiv 2302.13971) as {@code transformers} computes it: layers of causal
  * attention with rotary positions (grouped keys and values) and a gated feed-forward part, each
- * behind an RMS norm. Mistral, Mixtral, Qwen and SmolLM3 are made of the same parts with other {@link
- * Traits}.
+ * behind an RMS norm. Mistral, Mixtral, Qwen and SmolLM3 are made of the same parts with other
+ * {@link Traits}.
  */
 final class Llama extends Body {
   static final List<String> INPUTS = List.of("input_ids", "attention_mask");

@@ -177,7 +177,8 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
 
   /**
    * The sizes of its network, whatever was merged into it and however its weights are kept; null
-   * for a block that is not ours. Its embeddings are those before merging.
+   * for a block that is not ours or that has no places for hooks. Its embeddings are those before
+   * merging.
    */
   public @Nullable Anatomy anatomy() {
     Block inner = Overlay.unwrap(network);

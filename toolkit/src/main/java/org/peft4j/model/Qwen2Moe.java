@@ -17,8 +17,7 @@ final class Qwen2Moe {
               (config, pooled) ->
                   new Llama(
                       config,
-                      new Llama.Traits(
-                              config.flag("qkv_bias", true), false, false, window(config))
+                      new Llama.Traits(config.flag("qkv_bias", true), false, false, window(config))
                           .feeding(
                               (c, layer) ->
                                   SparseFeedForward.qwen(

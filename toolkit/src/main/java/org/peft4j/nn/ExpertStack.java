@@ -17,8 +17,7 @@ final class ExpertStack extends Layer implements Slotted {
 
   ExpertStack(long experts, long out, long in) {
     frozen =
-        new Dense(
-            parameter("", Parameter.Type.WEIGHT, experts, out, in), null, Operation.EXPERTS);
+        new Dense(parameter("", Parameter.Type.WEIGHT, experts, out, in), null, Operation.EXPERTS);
   }
 
   /** The array, adapters included. */

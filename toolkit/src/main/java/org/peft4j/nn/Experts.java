@@ -38,8 +38,7 @@ public final class Experts extends Layer {
    * @param k how many a token is sent to
    * @param normalized whether the probabilities of those are made to sum to 1
    */
-  public NDArray apply(
-      Pass pass, NDArray x, NDArray probabilities, int k, boolean normalized) {
+  public NDArray apply(Pass pass, NDArray x, NDArray probabilities, int k, boolean normalized) {
     return x instanceof PtNDArray
         ? sent(pass, x, probabilities, k, normalized)
         : everywhere(pass, x, probabilities, k, normalized);
@@ -93,8 +92,7 @@ public final class Experts extends Layer {
       Pass pass, NDArray x, NDArray probabilities, int k, boolean normalized) {
     NDArray best = probabilities.topK(k, 2).get(0); // [batch, length, k]
     NDArray least = best.min(new int[] {2}, true);
-    NDArray p =
-        probabilities.mul(probabilities.gte(least).toType(DataType.FLOAT32, false));
+    NDArray p = probabilities.mul(probabilities.gte(least).toType(DataType.FLOAT32, false));
     NDArray share = normalized ? p.div(best.sum(new int[] {2}, true)) : p;
     NDArray inner = gateUp.weight(pass).transpose(0, 2, 1);
     NDArray outer = down.weight(pass).transpose(0, 2, 1);

@@ -37,7 +37,9 @@ public interface Operation {
         }
       };
 
-  /** {@code x_e W_e^T} for every expert e, x {@code [experts, n, in]}, W {@code [experts, out, in]}. */
+  /**
+   * {@code x_e W_e^T} for every expert e, x {@code [experts, n, in]}, W {@code [experts, out, in]}.
+   */
   Operation EXPERTS =
       new Operation() {
         @Override

@@ -295,8 +295,7 @@ class ReparamContractTest {
                 Buffers.create(manager, new long[] {0, 5, 2, 2, 3, 1}, new Shape(2, 3));
             case CONV -> seed.at("x").normal(manager, new Shape(2, 4, 7, 6), 1).toType(type, false);
             case NORM -> seed.at("x").normal(manager, new Shape(2, 3, 7), 1).toType(type, false);
-            case EXPERTS ->
-                seed.at("x").normal(manager, new Shape(3, 2, 8), 1).toType(type, false);
+            case EXPERTS -> seed.at("x").normal(manager, new Shape(3, 2, 8), 1).toType(type, false);
             default -> seed.at("x").normal(manager, new Shape(2, 3, 8), 1).toType(type, false);
           };
       Dense dense = new Dense(parameter(w0), b0 == null ? null : parameter(b0), operation);
