@@ -34,14 +34,15 @@ final class Llama extends Body {
 
   static final Architecture ARCHITECTURE =
       new Architecture(
-          "llama",
-          "model",
-          INPUTS,
-          USUAL_TARGETS,
-          (config, pooled) -> {
-            boolean bias = config.flag("attention_bias", false);
-            return new Llama(config, new Traits(bias, bias, false, layer -> 0));
-          });
+              "llama",
+              "model",
+              INPUTS,
+              USUAL_TARGETS,
+              (config, pooled) -> {
+                boolean bias = config.flag("attention_bias", false);
+                return new Llama(config, new Traits(bias, bias, false, layer -> 0));
+              })
+          .classifiedBy(LastTokenHead::new);
 
   /**
    * What tells the members of the family apart.

@@ -351,7 +351,10 @@ public final class Loader {
     if (pooling == Pooling.OWN && plan(config).task != model.task()) { // it got another head
       out.remove(OWN);
       String given = String.join("", config.texts("architectures"));
-      String family = given.replaceFirst("(For\\w+|LMHeadModel|Model)$", "");
+      String family =
+          config.modelType().equals("gemma3_text")
+              ? "Gemma3Text" // Gemma3's own classifier takes images too
+              : given.replaceFirst("(For\\w+|LMHeadModel|Model)$", "");
       boolean images = model.task() == Task.IMAGE_CLASSIFICATION;
       String head = images ? "ForImageClassification" : "ForSequenceClassification";
       out.put("architectures", List.of(family + head));

@@ -27,7 +27,8 @@ final class Mixtral {
                                     c, "num_local_experts", "intermediate_size", true, null)));
               })
           .filed(".mlp.=.block_sparse_moe.")
-          .expertsFiled("w1", "w3", "w2");
+          .expertsFiled("w1", "w3", "w2")
+          .classifiedBy(LastTokenHead::new);
 
   private Mixtral() {}
 }

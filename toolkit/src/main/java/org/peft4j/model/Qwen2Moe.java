@@ -22,7 +22,8 @@ final class Qwen2Moe {
                               (c, layer) ->
                                   SparseFeedForward.qwen(
                                       c, layer, "shared_expert_intermediate_size"))))
-          .expertsFiled("gate_proj", "up_proj", "down_proj");
+          .expertsFiled("gate_proj", "up_proj", "down_proj")
+          .classifiedBy(LastTokenHead::new);
 
   private Qwen2Moe() {}
 

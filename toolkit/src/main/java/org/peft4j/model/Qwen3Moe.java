@@ -19,7 +19,8 @@ final class Qwen3Moe {
                     new Llama.Traits(bias, bias, true, layer -> window)
                         .feeding((c, layer) -> SparseFeedForward.qwen(c, layer, null)));
               })
-          .expertsFiled("gate_proj", "up_proj", "down_proj");
+          .expertsFiled("gate_proj", "up_proj", "down_proj")
+          .classifiedBy(LastTokenHead::new);
 
   private Qwen3Moe() {}
 }
