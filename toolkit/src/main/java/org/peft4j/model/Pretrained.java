@@ -271,6 +271,14 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
   }
 
   /**
+   * Number of tokens beyond which the keys and values of earlier ones, where they were kept, do not
+   * hold, so that a text is to be read again; 0 where they always do.
+   */
+  public int keysHoldUntil() {
+    return config() == null ? 0 : RotaryScaling.keysHoldUntil(config());
+  }
+
+  /**
    * The same model as one that embeds texts by {@code pooling}; a head that it has is left out.
    *
    * @see #embed
