@@ -72,12 +72,39 @@ CASES = {
     ),
     "mistral": ("MistralConfig", {"sliding_window": 5, "head_dim": 8}),
     "mistral_wide": ("MistralConfig", {"sliding_window": None, "head_dim": 8}),
+    "mixtral": (
+        "MixtralConfig",
+        {"num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 5, "head_dim": 8},
+    ),
     "qwen2": ("Qwen2Config", {"tie_word_embeddings": True}),
     "qwen2_window": (
         "Qwen2Config",
         {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 1},
     ),
+    "qwen2_moe": (
+        "Qwen2MoeConfig",
+        {
+            "num_experts": 5,
+            "num_experts_per_tok": 3,
+            "moe_intermediate_size": 16,
+            "shared_expert_intermediate_size": 24,
+            "use_sliding_window": True,
+            "sliding_window": 4,
+        },
+    ),
     "qwen3": ("Qwen3Config", {"head_dim": 16}),
+    "qwen3_moe": (
+        "Qwen3MoeConfig",
+        {
+            "head_dim": 16,
+            "num_hidden_layers": 3,
+            "mlp_only_layers": [1],
+            "num_experts": 6,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": 16,
+            "norm_topk_prob": True,
+        },
+    ),
     "smollm3": ("SmolLM3Config", {"no_rope_layer_interval": 2}),
     "smollm3_window": (
         "SmolLM3Config",
@@ -100,6 +127,15 @@ CASES = {
             "max_position_embeddings": 128,
             "initializer_range": 0.2,
             "original_max_position_embeddings": 64,
+        },
+    ),
+    "phi3_longer": (  # texts grow past what the short factors are for
+        "Phi3Config",
+        {
+            **longrope(short=[1.0, 1.02, 1.1, 1.3], long=[1.0, 1.5, 4.0, 9.0]),
+            "max_position_embeddings": 64,
+            "initializer_range": 0.2,
+            "original_max_position_embeddings": 12,
         },
     ),
     "gemma2": (
@@ -162,6 +198,13 @@ CASES = {
     ),
 }
 
+# what is kept of the tokens so far holds no longer at some place: the reference keeps nothing
+UNCACHED = ("phi3_longer",)
+
+# files of these as transformers saves them, a tensor for each matrix of an expert; the others as
+# models have them
+SAVED = ("mixtral", "qwen2_moe")
+
 # where a text is longer than a dynamic scaling was trained for, PyTorch recomputes its angles for
 # every new token but keeps the keys it turned before, and so do we
 LENGTHS = (9, 5, 7)
@@ -194,7 +237,11 @@ def make(name):
         for n, p in model.state_dict().items()
         if not (tied and n == "lm_head.weight")
     }
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    if name in SAVED:
+        model.save_pretrained(folder)
+        (folder / "generation_config.json").unlink()
+    else:
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     written = config.to_dict()
     written["architectures"] = [type(model).__name__]
     (folder / "config.json").write_text(json.dumps(written, indent=1, sort_keys=True) + "\n")
@@ -217,6 +264,7 @@ def make(name):
                 attention_mask=mask,
                 max_new_tokens=STEPS,
                 do_sample=False,
+                use_cache=name not in UNCACHED,
                 **options,
             )
             io[f"{label}.tokens"] = out[:, ids.shape[1] :].contiguous()

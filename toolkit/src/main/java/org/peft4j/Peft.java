@@ -386,8 +386,8 @@ public final class Peft {
   }
 
   /**
-   * Loads an adapter in Hugging Face PEFT's format onto its base model. If it was trained here with
-   * a new head, the base gets that head.
+   * Loads an adapter onto its base model: a directory in Hugging Face PEFT's format, or a LoRA in a
+   * GGUF file. If it was trained here with a new head, the base gets that head.
    *
    * @throws IllegalArgumentException that lists everything that does not fit
    */

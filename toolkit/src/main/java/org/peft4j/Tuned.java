@@ -11,12 +11,14 @@ import org.peft4j.adapter.PeftModel;
 import org.peft4j.data.Conversations;
 import org.peft4j.data.Examples;
 import org.peft4j.format.AtomicFiles;
+import org.peft4j.format.Gguf;
 import org.peft4j.generate.Generated;
 import org.peft4j.generate.Generator;
 import org.peft4j.hub.Hub;
 import org.peft4j.hub.Push;
 import org.peft4j.hub.Pushed;
 import org.peft4j.hub.Repository;
+import org.peft4j.model.Dtype;
 import org.peft4j.model.Pretrained;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
@@ -126,8 +128,17 @@ public final class Tuned extends PeftModel {
     return base.with(merged.block(), merged.memory());
   }
 
-  /** Writes the adapters in Hugging Face PEFT's format. */
+  /**
+   * Writes the adapters in Hugging Face PEFT's format; or, where {@code dir} ends in {@code .gguf},
+   * the active one as a file for llama.cpp, in float32.
+   *
+   * @see #saveGguf
+   */
   public void save(Path dir) {
+    if (Gguf.named(dir)) {
+      saveGguf(dir, Dtype.F32);
+      return;
+    }
     String task =
         switch (model.task()) {
           case SEQUENCE_CLASSIFICATION -> "SEQ_CLS";
@@ -182,8 +193,8 @@ public final class Tuned extends PeftModel {
   }
 
   @Override
-  public Tuned load(String name, Path dir) {
-    super.load(name, dir);
+  public Tuned load(String name, Path path) {
+    super.load(name, path);
     return this;
   }
 

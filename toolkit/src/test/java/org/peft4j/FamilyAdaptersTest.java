@@ -29,8 +29,8 @@ import org.peft4j.train.Objective;
 
 /**
  * LoRA and a method with a shared tensor, VeRA, on every family of decoders that Hugging Face PEFT
- * made adapters on ({@code src/test/python/golden_family_adapters.py}): the same logits, merged and
- * unmerged, through files, and trained on.
+ * made adapters on ({@code src/test/python/golden_family_adapters.py}), and LoRA on the experts of
+ * those that have some: the same logits, merged and unmerged, through files, and trained on.
  */
 @Tag("fast")
 class FamilyAdaptersTest {
@@ -44,7 +44,8 @@ class FamilyAdaptersTest {
       return folders.sorted().toList().stream()
           .flatMap(
               family ->
-                  Stream.of("lora", "vera")
+                  Stream.of("lora", "vera", "experts")
+                      .filter(method -> Files.exists(family.resolve(method)))
                       .map(
                           method ->
                               DynamicTest.dynamicTest(

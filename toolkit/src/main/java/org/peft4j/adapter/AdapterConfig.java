@@ -37,6 +37,11 @@ final class AdapterConfig {
   /** The role of the table that tokens are looked up in. */
   private static final String EMBEDDINGS = "embed";
 
+  private static final String PARAMETERS = "target_parameters";
+
+  /** The type that has them. */
+  private static final String LORA = "LORA";
+
   private static final String LAYERS = "layers_to_transform";
 
   /** Types whose configuration in Hugging Face PEFT has no {@code modules_to_save}. */
@@ -71,9 +76,17 @@ final class AdapterConfig {
       if (adapter.reparam.namesBias() || adapter.placement.bias() != Placement.Bias.NONE) {
         c.put("bias", bias(adapter));
       }
+      List<Site> adapted = adapter.adapted().stream().map(Attachment::site).toList();
+      List<Site> parameters = adapted.stream().filter(TargetParameters::isOne).toList();
       c.put(
           "target_modules",
-          names(adapter.adapted().stream().map(Attachment::site).toList(), all, adapter.placement));
+          names(
+              adapted.stream().filter(s -> !TargetParameters.isOne(s)).toList(),
+              all.stream().filter(s -> !TargetParameters.isOne(s)).toList(),
+              adapter.placement));
+      if (!parameters.isEmpty() && adapter.reparam.peftType().equals(LORA)) {
+        c.put(PARAMETERS, parameters.stream().map(TargetParameters::name).sorted().toList());
+      }
     } else {
       if (!adapter.placement.layers().isEmpty()) {
         c.put(
@@ -206,8 +219,16 @@ final class AdapterConfig {
 
   private static Placement placement(
       Entries c, Map<String, @Nullable Object> values, List<Site> sites) {
-    List<String> targets = patterns(c, values, "target_modules");
+    List<String> targets = new ArrayList<>(patterns(c, values, "target_modules"));
     List<String> exclude = new ArrayList<>(patterns(c, values, "exclude_modules"));
+    List<String> parameters = c.texts(PARAMETERS);
+    targets.addAll(TargetParameters.targets(parameters, sites));
+    for (Site s : sites) { // a module's name or expression is not for these
+      if (TargetParameters.isOne(s)
+          && parameters.stream().noneMatch(p -> TargetParameters.matches(p, s))) {
+        exclude.add(s.path());
+      }
+    }
     exclude.removeIf(
         e ->
             !e.startsWith("regex:")

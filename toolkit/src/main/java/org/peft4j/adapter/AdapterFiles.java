@@ -22,6 +22,7 @@ import org.peft4j.reparam.TrainableTokens;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Hook;
+import org.peft4j.spi.Kind;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
@@ -143,6 +144,10 @@ final class AdapterFiles {
   /** Tokens trained beside the method stand one level lower. */
   private static String key(Adapter adapter, Attachment a, String tensor) {
     boolean beside = a.reparam() instanceof TrainableTokens && !isOfTokens(adapter);
+    if (a.site().kind() == Kind.EXPERTS && adapter.isOwn(a)) {
+      List<Site> adapted = adapter.adapted().stream().map(Attachment::site).toList();
+      return MODEL + TargetParameters.keys(adapted).get(a.site()) + "." + tensor;
+    }
     return modules(adapter) + a.name(beside ? "token_adapter." + tensor : tensor);
   }
 
@@ -191,12 +196,14 @@ final class AdapterFiles {
     try (TensorSource source = open(dir)) {
       AdapterConfig.Read read = AdapterConfig.read(dir.resolve(CONFIG), model.blueprint());
       List<Site> matched = model.blueprint().match(read.reparam(), read.placement());
+      Map<Site, String> parameters = TargetParameters.keys(matched);
       Reparam fitted =
           read.reparam()
               .fitted(
                   matched,
                   (site, tensor) -> {
-                    String key = MODEL + site.path() + "." + tensor;
+                    String path = parameters.getOrDefault(site, site.path());
+                    String key = MODEL + path + "." + tensor;
                     return source.names().contains(key) ? source.info(key).shape() : null;
                   });
       model.add(name, fitted, read.placement(), seed);

@@ -100,7 +100,7 @@ public final class Blueprint {
           hook.name()
               + " acts on what flows through a model, at places that this block has not got\nfound: "
               + (base instanceof Pretrained p ? p.network() : base).getClass().getSimpleName()
-              + "\nfix: use a model that Models.load(...) made, or a method that adapts weights, such as lora");
+              + "\nfix: use a transformer that Models.load(...) made, or a method that adapts weights, such as lora");
     }
     int context = base instanceof Pretrained p ? p.context() : 0;
     Anatomy anatomy = sizes.reaching(context);

@@ -74,6 +74,14 @@ final class Combiner {
               + "' has a bias of its own (lora_bias), which a combination would lose");
     }
     for (Attachment at : a.adapted()) {
+      if (at.site().kind() == Kind.EXPERTS) {
+        throw new IllegalArgumentException(
+            "combine: '"
+                + a.name
+                + "' has factors for each expert\nfound: "
+                + at.site().path()
+                + "\nfix: use(...) both, whose effects add, and merge()");
+      }
       if (at.base() != at.site().frozen()) {
         throw new IllegalArgumentException(
             "combine: '"

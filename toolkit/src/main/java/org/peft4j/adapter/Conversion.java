@@ -143,7 +143,7 @@ public final class Conversion {
     Weight w = pass.effective(frozen);
     if (site.kind() != Kind.LINEAR && site.kind() != Kind.CONV && site.kind() != Kind.EMBEDDING) {
       throw new IllegalArgumentException(
-          "convert: a LoRA cannot change " + site.path() + " (" + site.kind() + ")");
+          "convert: one LoRA cannot change " + site.path() + " (" + site.kind() + ")");
     }
     NDArray b0 = frozen.bias(plain);
     if (b0 != null && different(b0, w.bias())) {

@@ -25,7 +25,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.format.Gguf;
 import org.peft4j.model.Description;
+import org.peft4j.model.Dtype;
 import org.peft4j.model.Pretrained;
 import org.peft4j.nn.Overlay;
 import org.peft4j.spi.At;
@@ -433,10 +435,35 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   }
 
   /**
-   * Adds the adapter in {@code dir}, in Hugging Face PEFT's format, and makes it the active one.
+   * Writes the one active adapter as a GGUF file for llama.cpp, which {@link #load} reads too. It
+   * must be a LoRA, such as {@link #convertToLora} makes of others.
+   *
+   * @param dtype of its factors
+   * @throws IllegalArgumentException when it is no plain LoRA, or for a model that GGUF files are
+   *     not written of
    */
-  public PeftModel load(String name, Path dir) {
-    AdapterFiles.load(this, name, dir, 0);
+  public final void saveGguf(Path file, Dtype dtype) {
+    requireNotMerged("save");
+    if (active.adapters().size() != 1) {
+      throw new IllegalStateException(
+          file
+              + ": a GGUF file\nexpected: one active adapter\nfound: "
+              + activeAdapters()
+              + "\nfix: use(name) the one to write, or make one of several by combine(...)");
+    }
+    GgufAdapters.save(this, active.adapters().get(0), file, dtype);
+  }
+
+  /**
+   * Adds the adapter in {@code path} and makes it the active one: a directory in Hugging Face
+   * PEFT's format, or a LoRA in a GGUF file.
+   */
+  public PeftModel load(String name, Path path) {
+    if (Gguf.named(path)) {
+      GgufAdapters.load(this, name, path);
+    } else {
+      AdapterFiles.load(this, name, path, 0);
+    }
     return this;
   }
 

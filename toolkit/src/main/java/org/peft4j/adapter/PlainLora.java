@@ -14,11 +14,8 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
-import org.peft4j.reparam.Full;
 import org.peft4j.reparam.Lora;
-import org.peft4j.reparam.LoraFa;
 import org.peft4j.reparam.LoraInit;
-import org.peft4j.reparam.LoraPlus;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Kind;
 import org.peft4j.spi.Placement;
@@ -38,6 +35,13 @@ public final class PlainLora {
   private static final String A = "lora_A.weight";
 
   private static final String B = "lora_B.weight";
+
+  private static final LoraRule SWAPPED =
+      new LoraRule(
+          "cannot be swapped at run time",
+          "plain LoRA of linear modules",
+          Set.of(Kind.LINEAR),
+          true);
 
   /** Any rank does where B is zero. */
   private static final int RANK = 2;
@@ -70,68 +74,8 @@ public final class PlainLora {
    * @throws IllegalArgumentException when it is no plain LoRA, or not one of linear modules
    */
   public static PlainLora of(PeftModel model, String name) {
-    PlainLora plain = new PlainLora(model, model.adapter(name));
-    plain.check();
-    return plain;
-  }
-
-  /** What a method computes, where that is a LoRA and nothing else. */
-  private static @Nullable Lora lora(@Nullable Reparam method) {
-    return method instanceof Lora l
-        ? l
-        : method instanceof LoraPlus p ? p.lora() : method instanceof LoraFa f ? f.lora() : null;
-  }
-
-  private void check() {
-    Lora lora = lora(adapter.reparam);
-    if (lora == null) {
-      throw refused(
-          adapter.reparam.name(), "make a LoRA of it by convertToLora(name, rank), or merge it");
-    }
-    if (lora.loraBias()) {
-      throw refused("a LoRA with biases of its own (lora_bias)", "merge it");
-    }
-    for (Attachment a : adapter.attachments.values()) {
-      Site site = a.site();
-      if (a.bias() != null || a.reparam() == null) {
-        throw refused("it trains the bias of " + site.path(), "merge it");
-      }
-      boolean whole = isWhole(a);
-      if (!whole && lora(a.reparam()) == null) {
-        throw refused("it trains tokens of " + site.path(), "merge it");
-      }
-      if (site.kind() != Kind.LINEAR) {
-        throw refused(
-            site.path() + " is no linear module but of kind " + site.kind(),
-            "leave it out of targets and modulesToSave, or merge it");
-      }
-      if (whole && (site.tiedTo() != null || isTied(site))) {
-        throw refused(site.path() + " is tied to another module", "merge it");
-      }
-      if (a.base() != site.frozen() && !lora.init().fromData()) {
-        throw refused(
-            "it works on a base of its own (init " + lora.init() + ")",
-            "make a LoRA of twice its rank of it by convertToLora(name, rank), or merge it");
-      }
-    }
-  }
-
-  private boolean isTied(Site site) {
-    return model.sites().stream().anyMatch(s -> s.tiedTo() == site.frozen());
-  }
-
-  private static boolean isWhole(Attachment a) {
-    return a.reparam() instanceof Full;
-  }
-
-  private IllegalArgumentException refused(String found, String fix) {
-    return new IllegalArgumentException(
-        "adapter '"
-            + adapter.name
-            + "' cannot be swapped at run time\nexpected: plain LoRA of linear modules\nfound: "
-            + found
-            + "\nfix: "
-            + fix);
+    SWAPPED.check(model, model.adapter(name));
+    return new PlainLora(model, model.adapter(name));
   }
 
   /** The modules that it changes, in the order of the model. */
@@ -139,10 +83,10 @@ public final class PlainLora {
     List<Module> out = new ArrayList<>();
     for (Attachment a : adapter.attachments.values()) {
       List<String> names =
-          isWhole(a)
+          LoraRule.isWhole(a)
               ? a.tensors().keySet().stream().map(a::name).toList()
               : List.of(a.name(A), a.name(B));
-      out.add(new Module(a.site().path(), isWhole(a), names));
+      out.add(new Module(a.site().path(), LoraRule.isWhole(a), names));
     }
     return out;
   }
@@ -166,7 +110,7 @@ public final class PlainLora {
             Map<Site, At> bySite = new HashMap<>();
             views.forEach(v -> bySite.put(v.site(), v));
             for (Attachment a : adapter.attachments.values()) {
-              if (isWhole(a)) {
+              if (LoraRule.isWhole(a)) {
                 a.tensors().forEach((n, t) -> put(out, owner, a.name(n), t.parameter().getArray()));
               } else {
                 put(out, owner, a, finished.at(a.site()), bySite.get(a.site()));
@@ -186,7 +130,7 @@ public final class PlainLora {
   private static void put(
       Map<String, NDArray> out, NDManager owner, Attachment a, Reparam method, @Nullable At at) {
     At view = Objects.requireNonNull(at);
-    double scale = Objects.requireNonNull(lora(method)).scale();
+    double scale = Objects.requireNonNull(LoraRule.lora(method)).scale();
     NDArray b = Scalars.mul(method.stored(view, B), scale);
     if (b.abs().max().getFloat() > 0) {
       put(out, owner, a.name(A), method.stored(view, A));

@@ -17,7 +17,8 @@ import org.peft4j.spi.Site;
 /**
  * Which sites a {@link Placement} means. An entry is a role, {@code all-linear}, a module name as
  * Hugging Face writes it, the end of one (at a dot), or {@code regex:} followed by an expression
- * for the whole name. An entry that fits nothing is an error.
+ * for the whole name. An entry that fits nothing is an error. Experts are meant by two parts of
+ * their name, {@code experts.down_proj}, so that {@code down_proj} stays a layer's.
  */
 final class Targets {
   static final Set<String> ROLES =
@@ -145,7 +146,10 @@ final class Targets {
       return where(all, s -> pattern.matcher(s.path()).matches());
     }
     if (entry.equals(ALL_LINEAR)) {
-      return where(all, s -> s.kind() == Kind.LINEAR && !"head".equals(s.role()));
+      return where(
+          all,
+          s ->
+              s.kind() == Kind.LINEAR && !"head".equals(s.role()) && !Site.ROUTER.equals(s.role()));
     }
     if (ROLES.contains(entry)) {
       List<Site> byRole = where(all, s -> entry.equals(s.role()));
@@ -153,7 +157,11 @@ final class Targets {
         return byRole;
       }
     }
-    return where(all, s -> named(s.path(), entry) || named(withoutNumbers(s.path()), entry));
+    return where(
+        all,
+        s ->
+            (named(s.path(), entry) || named(withoutNumbers(s.path()), entry))
+                && (s.kind() != Kind.EXPERTS || entry.contains(".")));
   }
 
   private static boolean named(String path, String entry) {

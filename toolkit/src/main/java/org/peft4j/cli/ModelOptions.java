@@ -19,8 +19,10 @@ final class ModelOptions {
 
   @Option(
       names = "--adapter",
-      paramLabel = "DIR",
-      description = "An adapter in Hugging Face PEFT's format: its directory, or hub:org/name.")
+      paramLabel = "X",
+      description =
+          "An adapter in Hugging Face PEFT's format (its directory, or hub:org/name), or a LoRA in a"
+              + " GGUF file.")
   @Nullable String adapter;
 
   @Option(

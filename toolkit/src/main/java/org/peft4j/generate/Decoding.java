@@ -7,8 +7,10 @@ import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import java.util.Arrays;
+import org.peft4j.adapter.PeftModel;
 import org.peft4j.model.Inputs;
 import org.peft4j.model.Network;
+import org.peft4j.model.Pretrained;
 import org.peft4j.nn.GrowingCache;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Torch;
@@ -21,8 +23,10 @@ import org.peft4j.tensor.Torch;
  */
 final class Decoding implements Decoder {
   private final Block model;
-  private final GrowingCache cache = new GrowingCache();
   private final boolean padded;
+  private final int border;
+  private GrowingCache cache = new GrowingCache();
+  private long[][] texts;
   private int rows;
   private long[][] mask;
   private long[][] sources = {};
@@ -38,10 +42,17 @@ final class Decoding implements Decoder {
     this.model = model;
     this.rows = rows;
     this.padded = Arrays.stream(lengths).anyMatch(n -> n != longest);
+    border = border(model);
+    texts = new long[rows][0];
     mask = new long[rows][0];
     for (int r = 0; r < rows; r++) {
       mask[r] = new long[longest - lengths[r]];
     }
+  }
+
+  private static int border(Block model) {
+    Block base = model instanceof PeftModel adapted ? adapted.base() : model;
+    return base instanceof Pretrained p ? p.keysHoldUntil() : 0;
   }
 
   /** Texts that continue {@code prompts}. */
@@ -83,6 +94,7 @@ final class Decoding implements Decoder {
     cache.select(chosen);
     rows = chosen.length;
     mask = rowsOf(mask, chosen);
+    texts = rowsOf(texts, chosen);
     sources = sources.length == 0 ? sources : rowsOf(sources, chosen);
   }
 
@@ -92,11 +104,11 @@ final class Decoding implements Decoder {
 
   /** At the first call, prompts padded on the left. */
   @Override
-  public float[][] read(long[][] ids) {
+  public float[][] read(long[][] next) {
+    long[][] ids = border == 0 || sources.length > 0 ? next : remembered(next);
     for (int r = 0; sources.length == 0 && r < rows; r++) {
       int from = mask[r].length;
-      boolean first = cache.length() == 0;
-      int total = first ? ids[r].length : from + ids[r].length;
+      int total = cache.length() == 0 ? ids[r].length : from + next[r].length;
       long[] longer = Arrays.copyOf(mask[r], total);
       Arrays.fill(longer, from, total, 1);
       mask[r] = longer;
@@ -114,6 +126,22 @@ final class Decoding implements Decoder {
             return split(scores);
           }
         });
+  }
+
+  /** What to read now: all, where what is kept of it holds no longer. */
+  private long[][] remembered(long[][] next) {
+    for (int r = 0; r < rows; r++) {
+      int from = texts[r].length;
+      texts[r] = Arrays.copyOf(texts[r], from + next[r].length);
+      System.arraycopy(next[r], 0, texts[r], from, next[r].length);
+    }
+    long kept = cache.length();
+    if (kept == 0 || kept > border || kept + next[0].length <= border) {
+      return next;
+    }
+    cache.close();
+    cache = new GrowingCache();
+    return texts;
   }
 
   private NDList inputs(NDManager manager, long[][] ids) {

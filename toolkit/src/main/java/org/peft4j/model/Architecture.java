@@ -31,6 +31,7 @@ final class Architecture {
   private List<String> dropouts = List.of("attention_dropout");
   private String classes = "";
   private final Map<String, String> oldNames = new LinkedHashMap<>();
+  private ExpertTensors.@Nullable Names experts;
   private final Map<String, String> fileNames = new LinkedHashMap<>();
 
   /**
@@ -158,6 +159,17 @@ final class Architecture {
       fileNames.put(pair.substring(0, pair.indexOf('=')), pair.substring(pair.indexOf('=') + 1));
     }
     return this;
+  }
+
+  /** The same whose files have tensors of these names for each expert. */
+  Architecture expertsFiled(String gate, String up, String down) {
+    experts = new ExpertTensors.Names(gate, up, down);
+    return this;
+  }
+
+  /** What files call the matrices of an expert; null where there are none. */
+  ExpertTensors.@Nullable Names experts() {
+    return experts;
   }
 
   /** The name under which files hold the tensor of a path. */

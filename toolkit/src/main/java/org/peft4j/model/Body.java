@@ -46,8 +46,8 @@ public abstract class Body extends Layer {
         : hidden;
   }
 
-  /** The sizes that hooks fit their tensors to. */
-  public abstract Anatomy anatomy();
+  /** The sizes that hooks fit their tensors to; null where they have no place to act. */
+  public abstract @Nullable Anatomy anatomy();
 
   @Override
   protected NDList compute(Pass pass, NDList inputs) {

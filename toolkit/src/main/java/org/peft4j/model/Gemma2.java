@@ -45,7 +45,8 @@ final class Gemma2 extends Body {
                 IntPredicate local = local(config, layer -> layer % 2 == 0);
                 return new Gemma2(config, new Traits(local, rotary, rotary, false, cap, finalCap));
               })
-          .tied();
+          .tied()
+          .classifiedBy(LastTokenHead::new);
 
   /**
    * What tells the members of the family apart.

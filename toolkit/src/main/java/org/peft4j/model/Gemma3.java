@@ -21,7 +21,8 @@ final class Gemma3 {
                 return new Gemma2(
                     config, new Gemma2.Traits(local, near(config), far(config), true, 0, finalCap));
               })
-          .tied();
+          .tied()
+          .classifiedBy(LastTokenHead::new);
 
   private Gemma3() {}
 

@@ -16,6 +16,10 @@ final class GgufLoader {
 
   static Pretrained load(Path path, Dtype dtype) {
     try (GgufFile file = Gguf.open(path)) {
+      if (GgufLora.isAdapter(file.metadata())) {
+        throw file.metadata()
+            .wrong("general.type", "model: load its base, and this with Peft.load(base, file)");
+      }
       String name = path.getFileName().toString().replaceFirst("(?i)\\.gguf$", "");
       GgufLayout layout =
           GgufLayout.named(file.metadata().requireText("general.architecture"), path);

@@ -36,7 +36,8 @@ final class GptNeoX extends Body {
               List.of("query_key_value"),
               (config, pooled) -> new GptNeoX(config))
           .filed("lm_head=embed_out")
-          .dropouts("hidden_dropout", "attention_dropout");
+          .dropouts("hidden_dropout", "attention_dropout")
+          .classifiedBy(LastTokenHead::new);
 
   private final int hidden;
   private final double dropout;

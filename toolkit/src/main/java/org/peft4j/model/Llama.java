@@ -22,13 +22,12 @@ import org.peft4j.spi.Frozen;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Place;
 import org.peft4j.spi.Sublayer;
-import org.peft4j.tensor.ActivationFunction;
 
 /**
  * Llama (Touvron et al., arXiv 2302.13971) as {@code transformers} computes it: layers of causal
  * attention with rotary positions (grouped keys and values) and a gated feed-forward part, each
- * behind an RMS norm. Mistral, Qwen and SmolLM3 are made of the same parts with other {@link
- * Traits}.
+ * behind an RMS norm. Mistral, Mixtral, Qwen and SmolLM3 are made of the same parts with other
+ * {@link Traits}.
  */
 final class Llama extends Body {
   static final List<String> INPUTS = List.of("input_ids", "attention_mask");
@@ -36,14 +35,15 @@ final class Llama extends Body {
 
   static final Architecture ARCHITECTURE =
       new Architecture(
-          "llama",
-          "model",
-          INPUTS,
-          USUAL_TARGETS,
-          (config, pooled) -> {
-            boolean bias = config.flag("attention_bias", false);
-            return new Llama(config, new Traits(bias, bias, false, layer -> 0));
-          });
+              "llama",
+              "model",
+              INPUTS,
+              USUAL_TARGETS,
+              (config, pooled) -> {
+                boolean bias = config.flag("attention_bias", false);
+                return new Llama(config, new Traits(bias, bias, false, layer -> 0));
+              })
+          .classifiedBy(LastTokenHead::new);
 
   /**
    * What tells the members of the family apart.
@@ -53,17 +53,34 @@ final class Llama extends Body {
    * @param normalizedHeads whether every head of q and k passes an RMS norm of its own
    * @param window how many tokens a layer sees, by its number; 0 for all
    * @param turned whether a layer turns q and k by their positions, by its number
+   * @param feed makes a layer's feed-forward part
    */
   record Traits(
       boolean inputBias,
       boolean outputBias,
       boolean normalizedHeads,
       IntUnaryOperator window,
-      IntPredicate turned) {
+      IntPredicate turned,
+      FeedForward.Maker feed) {
+    /** With Llama's feed-forward part in every layer. */
+    Traits(
+        boolean inputBias,
+        boolean outputBias,
+        boolean normalizedHeads,
+        IntUnaryOperator window,
+        IntPredicate turned) {
+      this(inputBias, outputBias, normalizedHeads, window, turned, FeedForward::gated);
+    }
+
     /** With rotary positions in every layer. */
     Traits(
         boolean inputBias, boolean outputBias, boolean normalizedHeads, IntUnaryOperator window) {
       this(inputBias, outputBias, normalizedHeads, window, layer -> true);
+    }
+
+    /** The same with other feed-forward parts. */
+    Traits feeding(FeedForward.Maker other) {
+      return new Traits(inputBias, outputBias, normalizedHeads, window, turned, other);
     }
   }
 
@@ -136,17 +153,13 @@ final class Llama extends Body {
     private final @Nullable RmsNorm queryNorm;
     private final @Nullable RmsNorm keyNorm;
     private final RmsNorm outputNorm;
-    private final Projection gate;
-    private final Projection up;
-    private final Projection down;
-    private final ActivationFunction activation;
+    private final FeedForward feed;
 
     DecoderLayer(Config config, Traits traits, int index, int size) {
       at = new Place("layers." + index, index, Place.Part.LAYER);
       window = traits.window.applyAsInt(index);
       turned = traits.turned.test(index);
       int hidden = config.size("hidden_size");
-      int inner = config.size("intermediate_size");
       double epsilon = config.number("rms_norm_eps", 1e-6);
       int n = config.size("num_attention_heads");
       int groups = config.sizeOr(n, "num_key_value_heads");
@@ -158,8 +171,6 @@ final class Llama extends Body {
               groups,
               size,
               config.probability("attention_dropout", 0));
-      boolean mlpBias = config.flag("mlp_bias", false);
-      activation = ActivationFunction.of(config.text("hidden_act", "silu"), config.source());
       Group attention = addChildBlock("self_attn", new Group());
       boolean bias = traits.inputBias;
       query = attention.child("q_proj", new Projection(hidden, (long) n * size, bias, "q"));
@@ -171,22 +182,20 @@ final class Llama extends Body {
       boolean normalized = traits.normalizedHeads;
       queryNorm = normalized ? attention.child("q_norm", new RmsNorm(size, epsilon)) : null;
       keyNorm = normalized ? attention.child("k_norm", new RmsNorm(size, epsilon)) : null;
-      Group feed = addChildBlock("mlp", new Group());
-      gate = feed.child("gate_proj", new Projection(hidden, inner, mlpBias, "gate"));
-      up = feed.child("up_proj", new Projection(hidden, inner, mlpBias, "up"));
-      down = feed.child("down_proj", new Projection(inner, hidden, mlpBias, "down"));
+      feed = addChildBlock("mlp", traits.feed.make(config, index));
       attentionNorm = addChildBlock("input_layernorm", new RmsNorm(hidden, epsilon));
       outputNorm = addChildBlock("post_attention_layernorm", new RmsNorm(hidden, epsilon));
     }
 
     /** Whether it does nothing that {@link StackStep} does not know. */
     boolean isUsual() {
-      return window == 0 && turned && queryNorm == null && activation == ActivationFunction.SILU;
+      return window == 0 && turned && queryNorm == null && !feed.gatedBySilu().isEmpty();
     }
 
     StackStep.Part part() {
-      return new StackStep.Part(
-          heads, attentionNorm, outputNorm, List.of(query, key, value, attended, gate, up, down));
+      List<Projection> all = new ArrayList<>(List.of(query, key, value, attended));
+      all.addAll(feed.gatedBySilu());
+      return new StackStep.Part(heads, attentionNorm, outputNorm, all);
     }
 
     /** x {@code [B, T, hidden]}, bias {@code [B, 1, T, keys]} or null. */
@@ -208,7 +217,7 @@ final class Llama extends Body {
               at.at(Place.Part.SELF_ATTENTION),
               new Sublayer(attended.apply(pass, joined), x));
       NDArray g = outputNorm.apply(pass, y);
-      NDArray f = down.apply(pass, activation.apply(gate.apply(pass, g)).mul(up.apply(pass, g)));
+      NDArray f = feed.apply(pass, g);
       NDArray z =
           pass.sublayer(sequence.context(), at.at(Place.Part.FEED_FORWARD), new Sublayer(f, y));
       return pass.layer(sequence.context(), at, z);

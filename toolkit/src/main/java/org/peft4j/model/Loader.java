@@ -195,7 +195,13 @@ public final class Loader {
     Network network = network(config, architecture, plan, source);
     Arena memory = new Arena();
     try {
-      Weights.load(network, source, architecture, memory.manager(), dtype);
+      ExpertTensors.Names experts = architecture.experts();
+      Weights.load(
+          network,
+          experts == null ? source : new ExpertTensors(source, experts),
+          architecture,
+          memory.manager(),
+          dtype);
     } catch (RuntimeException e) {
       memory.manager().close();
       throw e;
@@ -361,7 +367,10 @@ public final class Loader {
     if (pooling == Pooling.OWN && plan(config).task != model.task()) { // it got another head
       out.remove(OWN);
       String given = String.join("", config.texts("architectures"));
-      String family = given.replaceFirst("(For\\w+|LMHeadModel|Model)$", "");
+      String family =
+          config.modelType().equals("gemma3_text")
+              ? "Gemma3Text" // Gemma3's own classifier takes images too
+              : given.replaceFirst("(For\\w+|LMHeadModel|Model)$", "");
       boolean images = model.task() == Task.IMAGE_CLASSIFICATION;
       String head = images ? "ForImageClassification" : "ForSequenceClassification";
       out.put("architectures", List.of(family + head));

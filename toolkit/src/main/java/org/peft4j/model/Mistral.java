@@ -7,14 +7,15 @@ package org.peft4j.model;
 final class Mistral {
   static final Architecture ARCHITECTURE =
       new Architecture(
-          "mistral",
-          "model",
-          Llama.INPUTS,
-          Llama.USUAL_TARGETS,
-          (config, pooled) -> {
-            int window = config.sizeOr(0, "sliding_window");
-            return new Llama(config, new Llama.Traits(false, false, false, layer -> window));
-          });
+              "mistral",
+              "model",
+              Llama.INPUTS,
+              Llama.USUAL_TARGETS,
+              (config, pooled) -> {
+                int window = config.sizeOr(0, "sliding_window");
+                return new Llama(config, new Llama.Traits(false, false, false, layer -> window));
+              })
+          .classifiedBy(LastTokenHead::new);
 
   private Mistral() {}
 }

@@ -47,8 +47,8 @@ public final class Network extends Layer {
     return body;
   }
 
-  /** The sizes that hooks fit their tensors to. */
-  public Anatomy anatomy() {
+  /** The sizes that hooks fit their tensors to; null where they have no place to act. */
+  public @Nullable Anatomy anatomy() {
     return body.anatomy();
   }
 

@@ -35,7 +35,8 @@ final class Opt extends Body {
               Llama.USUAL_TARGETS,
               (config, pooled) -> new Opt(config))
           .dropouts("dropout", "attention_dropout")
-          .tied();
+          .tied()
+          .classifiedBy(LastTokenHead::new);
 
   /** Where the first position lies in its table. */
   private static final int OFFSET = 2;

@@ -34,7 +34,8 @@ final class Phi3 extends Body {
               Llama.INPUTS,
               List.of("qkv_proj"),
               (config, pooled) -> new Phi3(config))
-          .dropouts("resid_pdrop", "attention_dropout");
+          .dropouts("resid_pdrop", "attention_dropout")
+          .classifiedBy(LastTokenHead::new);
 
   private final int hidden;
   private final Embedding words;

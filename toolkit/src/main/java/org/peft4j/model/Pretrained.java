@@ -189,7 +189,8 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
 
   /**
    * The sizes of its network, whatever was merged into it and however its weights are kept; null
-   * for a block that is not ours. Its embeddings are those before merging.
+   * for a block that is not ours or that has no places for hooks. Its embeddings are those before
+   * merging.
    */
   public @Nullable Anatomy anatomy() {
     Block inner = Overlay.unwrap(network);
@@ -279,6 +280,14 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
   /** Number of positions that it is made for; 0 where nothing says it. */
   public int context() {
     return config() == null ? 0 : RotaryScaling.reach(config());
+  }
+
+  /**
+   * Number of tokens beyond which the keys and values of earlier ones, where they were kept, do not
+   * hold, so that a text is to be read again; 0 where they always do.
+   */
+  public int keysHoldUntil() {
+    return config() == null ? 0 : RotaryScaling.keysHoldUntil(config());
   }
 
   /**

@@ -11,6 +11,7 @@ import org.peft4j.spi.Frozen;
 import org.peft4j.spi.Kind;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Paths;
+import org.peft4j.spi.Site;
 import org.peft4j.spi.Slotted;
 import org.peft4j.spi.Storage;
 import org.peft4j.tensor.Arena;
@@ -23,7 +24,8 @@ final class Quantising {
 
   /**
    * The blocks of {@code network} with the weights of their linear maps kept in {@code storage}.
-   * Heads, which are few and near the loss, tied tensors and everything else stay as they are.
+   * Heads, which are few and near the loss, routers, tied tensors and everything else (such as the
+   * experts that a router chooses from) stay as they are.
    *
    * @param untouched modules that stay as they are, such as a new head
    * @param owner gets what is stored
@@ -37,6 +39,7 @@ final class Quantising {
                   && slot.kind() == Kind.LINEAR
                   && slot.tiedTo() == null
                   && !"head".equals(slot.role())
+                  && !Site.ROUTER.equals(slot.role())
                   && untouched.stream().noneMatch(m -> path.equals(m) || path.startsWith(m + "."))
                   && slot.frozen() instanceof Dense) {
                 weights.put(slot.frozen(), stored(storage, slot.frozen(), owner));

@@ -10,12 +10,13 @@ import java.util.function.IntUnaryOperator;
 final class Qwen2 {
   static final Architecture ARCHITECTURE =
       new Architecture(
-          "qwen2",
-          "model",
-          Llama.INPUTS,
-          Llama.USUAL_TARGETS,
-          (config, pooled) ->
-              new Llama(config, new Llama.Traits(true, false, false, window(config))));
+              "qwen2",
+              "model",
+              Llama.INPUTS,
+              Llama.USUAL_TARGETS,
+              (config, pooled) ->
+                  new Llama(config, new Llama.Traits(true, false, false, window(config))))
+          .classifiedBy(LastTokenHead::new);
 
   private Qwen2() {}
 

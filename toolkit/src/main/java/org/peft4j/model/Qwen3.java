@@ -4,14 +4,15 @@ package org.peft4j.model;
 final class Qwen3 {
   static final Architecture ARCHITECTURE =
       new Architecture(
-          "qwen3",
-          "model",
-          Llama.INPUTS,
-          Llama.USUAL_TARGETS,
-          (config, pooled) -> {
-            boolean bias = config.flag("attention_bias", false);
-            return new Llama(config, new Llama.Traits(bias, bias, true, Qwen2.window(config)));
-          });
+              "qwen3",
+              "model",
+              Llama.INPUTS,
+              Llama.USUAL_TARGETS,
+              (config, pooled) -> {
+                boolean bias = config.flag("attention_bias", false);
+                return new Llama(config, new Llama.Traits(bias, bias, true, Qwen2.window(config)));
+              })
+          .classifiedBy(LastTokenHead::new);
 
   private Qwen3() {}
 }

@@ -17,9 +17,6 @@ abstract class RotaryScaling {
 
   /** What turns the rows of a sequence. */
   Rotary of(Sequence sequence) {
-    if (limit() > 0) {
-      sequence.limit(limit());
-    }
     return Rotary.of(
         sequence.positions(), frequencies(dynamic() ? sequence.countedKeys() : 0), factor());
   }
@@ -32,11 +29,6 @@ abstract class RotaryScaling {
   /** Whether the frequencies depend on the length of a text. */
   boolean dynamic() {
     return false;
-  }
-
-  /** Number of tokens beyond which these frequencies do not hold; 0 for none. */
-  long limit() {
-    return 0;
   }
 
   /**
@@ -104,6 +96,12 @@ abstract class RotaryScaling {
     }
     double factor = scaling != null && type(scaling).equals("linear") ? linear(scaling) : 1;
     return (int) Math.min(Integer.MAX_VALUE, trained * factor);
+  }
+
+  /** Number of tokens beyond which keys that were kept before do not hold; 0 where they do. */
+  static int keysHoldUntil(Config config) {
+    Config scaling = scaling(config);
+    return scaling != null && type(scaling).equals("longrope") ? reach(config) : 0;
   }
 
   /**
@@ -190,10 +188,6 @@ abstract class RotaryScaling {
   }
 
   private static RotaryScaling fixed(double[] frequencies, double factor) {
-    return fixed(frequencies, factor, 0);
-  }
-
-  private static RotaryScaling fixed(double[] frequencies, double factor, long limit) {
     return new RotaryScaling() {
       @Override
       double[] frequencies(long length) {
@@ -203,11 +197,6 @@ abstract class RotaryScaling {
       @Override
       double factor() {
         return factor;
-      }
-
-      @Override
-      long limit() {
-        return limit;
       }
     };
   }
@@ -279,16 +268,29 @@ abstract class RotaryScaling {
   }
 
   /**
-   * LongRoPE (arXiv 2402.13753), as far as texts are no longer than the trained ones: every pair
-   * has a factor of its own. Beyond that other factors hold, for all tokens of a text, so that
-   * nothing kept of earlier ones could be used.
+   * LongRoPE (arXiv 2402.13753): every pair has a factor of its own, and others in texts that are
+   * longer than the trained ones.
    */
   private static RotaryScaling longRope(double[] plain, Config scaling, Config config) {
-    double[] factors = scaling.numbers("short_factor");
+    double trained = shortReach(scaling, config);
+    double factor = scaling.number("factor", longest(config) / trained);
+    double usual = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(trained));
+    return new LongRope(
+        each(plain, scaling, "short_factor"),
+        scaling.values().get("long_factor") == null ? null : each(plain, scaling, "long_factor"),
+        scaling.number("attention_factor", usual),
+        (long) trained,
+        (long) longest(config));
+  }
+
+  private static double[] each(double[] plain, Config scaling, String key) {
+    double[] factors = scaling.numbers(key);
     if (factors.length != plain.length) {
       throw new IllegalArgumentException(
           scaling.source()
-              + ": short_factor\nexpected: "
+              + ": "
+              + key
+              + "\nexpected: "
               + plain.length
               + " numbers, one per pair of features\nfound: "
               + factors.length);
@@ -297,10 +299,44 @@ abstract class RotaryScaling {
     for (int i = 0; i < out.length; i++) {
       out[i] /= factors[i];
     }
-    double trained = shortReach(scaling, config);
-    double factor = scaling.number("factor", longest(config) / trained);
-    double usual = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(trained));
-    return fixed(out, scaling.number("attention_factor", usual), (long) trained);
+    return out;
+  }
+
+  /** LongRoPE's. A graph, which does not know how long a text is, has those of short ones. */
+  private static final class LongRope extends RotaryScaling {
+    private final double[] near;
+    private final double @Nullable [] far;
+    private final double factor;
+    private final long trained;
+    private final long longest;
+
+    LongRope(double[] near, double @Nullable [] far, double factor, long trained, long longest) {
+      this.near = near;
+      this.far = far;
+      this.factor = factor;
+      this.trained = trained;
+      this.longest = longest;
+    }
+
+    @Override
+    Rotary of(Sequence sequence) {
+      boolean beyond = far != null && !sequence.traced() && sequence.keys() > trained;
+      sequence.limit(beyond ? longest : trained);
+      if (beyond && sequence.kept() > 0 && sequence.kept() <= trained) {
+        throw new IllegalStateException(
+            "a text grows past "
+                + trained
+                + " tokens, where other rotary positions hold for all of it\nfound: "
+                + sequence.kept()
+                + " keys that are kept\nfix: read the text again without them");
+      }
+      return Rotary.of(sequence.positions(), frequencies(sequence.keys()), factor);
+    }
+
+    @Override
+    double[] frequencies(long length) {
+      return far != null && length > trained ? far : near;
+    }
   }
 
   private static double shortReach(Config scaling, Config config) {

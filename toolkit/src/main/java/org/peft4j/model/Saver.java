@@ -2,6 +2,7 @@ package org.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -9,6 +10,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.AtomicFiles;
 import org.peft4j.format.Gguf;
@@ -22,6 +24,8 @@ import org.peft4j.text.Tokenizer;
 /** Models as Hugging Face directories: config.json, model.safetensors, tokenizer.json. */
 final class Saver {
   static final long SHARD_BYTES = 5_000_000_000L;
+
+  private static final String MEAN = ".running_mean";
 
   private Saver() {}
 
@@ -53,7 +57,11 @@ final class Saver {
       Safetensors.writeSharded(
           dir,
           tensors.entrySet().stream()
-              .map(e -> entry(architecture, e.getKey(), e.getValue(), dtype))
+              .flatMap(
+                  e ->
+                      Stream.concat(
+                          split(architecture, entry(architecture, e.getKey(), e.getValue(), dtype)),
+                          counter(e.getKey(), e.getValue())))
               .toList(),
           shardBytes,
           Map.of("format", "pt"));
@@ -77,6 +85,24 @@ final class Saver {
     } catch (IOException e) {
       throw new UncheckedIOException(dir + ": cannot be written: " + e.getMessage(), e);
     }
+  }
+
+  /** Running means have a count of batches beside them, which nobody asks for again. */
+  private static Stream<Safetensors.Entry> counter(String path, NDArray array) {
+    return path.endsWith(MEAN)
+        ? Stream.of(
+            new Safetensors.Entry(
+                path.substring(0, path.length() - MEAN.length()) + ".num_batches_tracked",
+                "I64",
+                new Shape(),
+                () -> array.getManager().create(0L)))
+        : Stream.empty();
+  }
+
+  private static Stream<Safetensors.Entry> split(
+      Architecture architecture, Safetensors.Entry entry) {
+    ExpertTensors.Names experts = architecture.experts();
+    return experts == null ? Stream.of(entry) : ExpertTensors.split(entry, experts).stream();
   }
 
   private static Safetensors.Entry entry(

@@ -25,7 +25,8 @@ final class SmolLm3 {
                 return new Llama(
                     known, new Llama.Traits(bias, bias, false, window(config, turned), turned));
               })
-          .tied();
+          .tied()
+          .classifiedBy(LastTokenHead::new);
 
   private SmolLm3() {}
 

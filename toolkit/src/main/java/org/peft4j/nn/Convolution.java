@@ -13,20 +13,25 @@ import org.peft4j.spi.Pass;
 import org.peft4j.spi.Slotted;
 
 /**
- * Convolution of x {@code [batch, in, height, width]} without padding: W {@code [out, in, kernel
- * height, kernel width]}, b {@code [out]}.
+ * Convolution of x {@code [batch, in, height, width]}: W {@code [out, in, kernel height, kernel
+ * width]}, b {@code [out]} or none.
  */
 public final class Convolution extends Layer implements Slotted {
   private final Frozen frozen;
 
+  /** With a bias, without padding. */
   public Convolution(long in, long out, Shape kernel, Shape stride) {
+    this(in, out, kernel, stride, new Shape(0, 0), true);
+  }
+
+  public Convolution(long in, long out, Shape kernel, Shape stride, Shape padding, boolean biased) {
     Parameter weight =
         parameter("weight", Parameter.Type.WEIGHT, out, in, kernel.get(0), kernel.get(1));
     frozen =
         new Dense(
             weight,
-            parameter("bias", Parameter.Type.BIAS, out),
-            Operation.convolution(stride, new Shape(0, 0), new Shape(1, 1), 1));
+            biased ? parameter("bias", Parameter.Type.BIAS, out) : null,
+            Operation.convolution(stride, padding, new Shape(1, 1), 1));
   }
 
   public NDArray apply(Pass pass, NDArray x) {

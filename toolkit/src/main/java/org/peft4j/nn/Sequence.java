@@ -115,6 +115,11 @@ public final class Sequence {
     return length;
   }
 
+  /** Number of keys that a cache holds from before. */
+  public long kept() {
+    return cache == null ? 0 : cache.length();
+  }
+
   /** Number of keys that the rows look at. */
   public long keys() {
     return offset + length;
@@ -136,7 +141,7 @@ public final class Sequence {
   }
 
   /** Whether a graph is being traced, in which no length is known. */
-  private boolean traced() {
+  public boolean traced() {
     return !(manager() instanceof PtNDManager);
   }
 

@@ -63,7 +63,7 @@ public record Dora(Lora lora) implements Reparam {
 
   @Override
   public Set<Kind> kinds() {
-    return lora.kinds();
+    return Set.of(Kind.LINEAR, Kind.CONV, Kind.EMBEDDING);
   }
 
   @Override

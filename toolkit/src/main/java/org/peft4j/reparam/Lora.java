@@ -25,7 +25,9 @@ import org.peft4j.tensor.Scalars;
 /**
  * LoRA (Hu et al., arXiv 2106.09685): {@code W = W0 + s B A}, A {@code [r, in]}, B {@code [out,
  * r]}, {@code s = alpha / r}, or {@code alpha / sqrt(r)} for rsLoRA (arXiv 2312.03732). Dropout
- * acts on the input of the branch only.
+ * acts on the input of the branch only. Experts have factors each, side by side as Hugging Face's
+ * {@code target_parameters} keep them: A {@code [experts r, in]} expert by expert, B {@code [out, r
+ * experts]} in whose rows the experts take turns.
  *
  * @param rank r, at least 1
  * @param alpha numerator of the scale
@@ -124,7 +126,7 @@ public record Lora(
 
   @Override
   public Set<Kind> kinds() {
-    return Set.of(Kind.LINEAR, Kind.CONV, Kind.EMBEDDING);
+    return Set.of(Kind.LINEAR, Kind.CONV, Kind.EMBEDDING, Kind.EXPERTS);
   }
 
   /** s at this site. */
@@ -170,7 +172,19 @@ public record Lora(
       throw new IllegalArgumentException(
           "lora_bias: an embedding has no bias\nfound: " + site + "\nfix: exclude it");
     }
+    if (site.kind() == Kind.EXPERTS && (dropout > 0 || loraBias)) {
+      throw new IllegalArgumentException(
+          (loraBias ? "lora_bias" : "dropout")
+              + ": not possible in experts\nfound: "
+              + site
+              + "\nfix: leave it out, or exclude them");
+    }
     switch (site.kind()) {
+      case EXPERTS -> {
+        long all = site.shape().get(0) * rank;
+        theta.trained(A, new Shape(all, site.in()), init.a(this, site));
+        theta.trained(B, new Shape(site.out(), all), init.b(this, site));
+      }
       case EMBEDDING -> {
         theta.trained(EMBEDDING_A, new Shape(rank, site.in()), Init.ZEROS);
         theta.trained(EMBEDDING_B, new Shape(site.out(), rank), Init.normal(1));
@@ -215,6 +229,11 @@ public record Lora(
       return scaled(at.theta(EMBEDDING_B).matMul(at.theta(EMBEDDING_A))).transpose();
     }
     NDArray a = at.theta(A);
+    if (at.site().kind() == Kind.EXPERTS) {
+      Shape w = at.site().shape();
+      NDArray b = at.theta(B).reshape(w.get(1), rank, w.get(0)).transpose(2, 0, 1);
+      return scaled(b.matMul(a.reshape(w.get(0), rank, w.get(2))));
+    }
     NDArray product = matrix(at.theta(B)).matMul(matrix(a));
     return scaled(product).reshape(at.site().shape());
   }
@@ -242,6 +261,9 @@ public record Lora(
 
   @Override
   public NDArray branch(At at, NDArray x) {
+    if (at.site().kind() == Kind.EXPERTS) {
+      return Additive.super.branch(at, x);
+    }
     boolean embedding = at.site().kind() == Kind.EMBEDDING;
     NDArray a = at.theta(embedding ? EMBEDDING_A : A);
     NDArray b = at.theta(embedding ? EMBEDDING_B : B);
@@ -279,8 +301,9 @@ public record Lora(
     Map<String, Integer> ranks = new LinkedHashMap<>();
     for (Site site : sites) {
       Shape a = shapes.apply(site, site.kind() == Kind.EMBEDDING ? EMBEDDING_A : A);
-      if (a != null && a.dimension() > 1 && a.get(0) > 0 && a.get(0) != at(site).rank) {
-        ranks.put(site.path(), (int) a.get(0));
+      long each = site.kind() == Kind.EXPERTS ? site.shape().get(0) : 1;
+      if (a != null && a.dimension() > 1 && a.get(0) >= each && a.get(0) != each * at(site).rank) {
+        ranks.put(site.path(), (int) (a.get(0) / each));
       }
     }
     if (ranks.isEmpty() || rankPattern.isEmpty()) {

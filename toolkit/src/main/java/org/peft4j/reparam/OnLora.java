@@ -39,7 +39,7 @@ interface OnLora extends Additive {
 
   @Override
   default Set<Kind> kinds() {
-    return lora().kinds();
+    return Set.of(Kind.LINEAR, Kind.CONV, Kind.EMBEDDING);
   }
 
   @Override

@@ -37,6 +37,22 @@ public interface Operation {
         }
       };
 
+  /**
+   * {@code x_e W_e^T} for every expert e, x {@code [experts, n, in]}, W {@code [experts, out, in]}.
+   */
+  Operation EXPERTS =
+      new Operation() {
+        @Override
+        public NDArray apply(NDArray x, NDArray weight, @Nullable NDArray bias) {
+          return x.matMul(weight.transpose(0, 2, 1));
+        }
+
+        @Override
+        public NDArray mix(NDArray h, NDArray m) {
+          throw new UnsupportedOperationException("experts do not share a map");
+        }
+      };
+
   /** Rows of W {@code [vocabulary, dim]} at integer ids. */
   Operation EMBEDDING =
       new Operation() {

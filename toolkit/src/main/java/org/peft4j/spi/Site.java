@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * @param path dotted module path as Hugging Face writes it, such as {@code
  *     encoder.layer.0.attention.self.query}
  * @param kind what it does with its weight
- * @param role canonical role ({@code q k v o gate up down fc1 fc2 embed head}), or null
+ * @param role canonical role ({@code q k v o gate up down fc1 fc2 embed head router}), or null
  * @param layer index of the layer it lies in (the first number in the path), -1 outside of the
  *     layers
  * @param frozen the frozen weight and bias
@@ -22,6 +22,9 @@ public record Site(
     int layer,
     Frozen frozen,
     @Nullable Frozen tiedTo) {
+  /** The role of what sends tokens to experts; PEFT takes it for a parameter, not for a layer. */
+  public static final String ROUTER = "router";
+
   /** A site with a tensor of its own. */
   public Site(String path, Kind kind, @Nullable String role, int layer, Frozen frozen) {
     this(path, kind, role, layer, frozen, null);
@@ -33,10 +36,11 @@ public record Site(
   }
 
   /**
-   * Output size: rows of a linear weight, output channels of a convolution, width of an embedding.
+   * Output size: rows of a linear weight (of one expert's), output channels of a convolution, width
+   * of an embedding.
    */
   public long out() {
-    return kind == Kind.EMBEDDING ? shape().get(1) : shape().get(0);
+    return shape().get(kind == Kind.EMBEDDING || kind == Kind.EXPERTS ? 1 : 0);
   }
 
   /**

@@ -47,4 +47,32 @@ class ConvertCommandTest {
         .isEqualTo(1);
     assertThat(Files.exists(dir)).isFalse();
   }
+
+  @Test
+  void an_adapter_to_gguf_and_back() {
+    Path gguf = GgufFixtures.path("llama.gguf");
+    Path dir = GgufFixtures.path("lora/llama");
+    Path file = folder.resolve("a.gguf");
+    Path again = folder.resolve("again");
+    assertThat(Ran.of("convert", "--model", gguf, "--adapter", dir, "--out", file, "--json").json())
+        .isEqualTo(Map.of("out", file.toString(), "dtype", "f32", "parameters", 7_040L));
+    assertThat(file).hasSameBinaryContentAs(GgufFixtures.path("lora/llama.gguf"));
+    assertThat(
+            Ran.of(
+                    "convert",
+                    "--model",
+                    gguf,
+                    "--adapter",
+                    file,
+                    "--rank",
+                    1,
+                    "--out",
+                    again,
+                    "--json")
+                .json())
+        .containsKey("least_energy");
+    assertThat(again.resolve("adapter_config.json")).exists();
+    assertThat(Ran.of("info", "--model", gguf, "--adapter", again, "--json").json())
+        .containsEntry("adapter", "lora");
+  }
 }

@@ -40,7 +40,10 @@ class CausalGraphTest {
   Stream<DynamicNode> every_family_and_profile() throws Exception {
     List<Path> all = new ArrayList<>();
     try (Stream<Path> folders = Files.list(GOLDEN.resolve("families"))) {
-      folders.filter(f -> !f.endsWith("llama_dynamic")).sorted().forEach(all::add);
+      folders
+          .filter(f -> !f.endsWith("llama_dynamic") && !f.endsWith("phi3_longer"))
+          .sorted()
+          .forEach(all::add);
     }
     all.add(GOLDEN.resolve("gpt2/lm"));
     all.add(GOLDEN.resolve("gpt2/lm_scaled"));

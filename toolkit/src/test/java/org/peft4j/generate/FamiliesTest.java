@@ -38,7 +38,7 @@ class FamiliesTest {
   Stream<DynamicNode> every_family() throws IOException {
     try (Stream<Path> folders = Files.list(ROOT)) {
       List<Path> all = folders.sorted().toList();
-      assertThat(all).as("golden models").hasSize(24);
+      assertThat(all).as("golden models").hasSize(28);
       return all.stream()
           .map(f -> DynamicTest.dynamicTest(f.getFileName().toString(), () -> check(f)));
     }

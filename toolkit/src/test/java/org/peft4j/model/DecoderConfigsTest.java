@@ -154,9 +154,14 @@ class DecoderConfigsTest {
   }
 
   @Test
-  void texts_beyond_the_short_factors_and_the_table_are_refused() {
+  void texts_beyond_the_factors_and_the_table_are_refused() throws IOException {
     try (Pretrained model = Models.load(GOLDEN.resolve("phi3_long"))) {
       assertThat(model.context()).isEqualTo(64);
+      assertThat(logits(model, 128)).hasSize(128 * 96);
+      assertThatThrownBy(() -> logits(model, 129)).hasMessageContaining("at most 128 tokens");
+    }
+    Path folder = changed("phi3_long", c -> parameters(c).remove("long_factor"));
+    try (Pretrained model = Models.load(folder)) {
       assertThat(logits(model, 64)).hasSize(64 * 96);
       assertThatThrownBy(() -> logits(model, 65)).hasMessageContaining("at most 64 tokens");
     }

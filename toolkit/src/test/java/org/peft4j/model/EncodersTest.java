@@ -81,7 +81,7 @@ class EncodersTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"modernbert_sequence", "deberta_sequence"})
+  @ValueSource(strings = {"modernbert_sequence", "deberta_sequence", "distilbert_sequence"})
   void a_lora_of_peft_acts_alike(String name) throws Exception {
     try (Pretrained model = Loader.directory(ROOT.resolve(name));
         Tuned tuned = Peft.load(model, ROOT.resolve(name + "_lora"));

@@ -61,7 +61,7 @@ class ReparamContractTest {
     Stream<DynamicNode> kinds =
         method.kinds().stream()
             .sorted()
-            .filter(kind -> kind != Kind.EXPERTS && possible(method, kind))
+            .filter(kind -> possible(method, kind))
             .map(kind -> DynamicContainer.dynamicContainer(kind.toString(), tests(method, kind)));
     return DynamicContainer.dynamicContainer(method.toString(), kinds);
   }
@@ -73,6 +73,7 @@ class ReparamContractTest {
     if (method instanceof Lora lora) {
       return kind == Kind.LINEAR
           || (!lora.init().needsMatrix()
+              && !(kind == Kind.EXPERTS && (lora.loraBias() || lora.dropout() > 0))
               && !(kind == Kind.EMBEDDING && (lora.loraBias() || lora.init() == LoraInit.RANDOM)));
     }
     return true;
@@ -269,6 +270,7 @@ class ReparamContractTest {
             case CONV -> new Shape(6, 4, 3, 2);
             case NORM -> new Shape(7);
             case OTHER -> new Shape(5, 3, 2);
+            case EXPERTS -> new Shape(3, 6, 8);
             default -> new Shape(12, 8);
           };
       operation =
@@ -278,6 +280,7 @@ class ReparamContractTest {
             case CONV ->
                 Operation.convolution(new Shape(2, 1), new Shape(1, 0), new Shape(1, 2), 1);
             case NORM -> Operation.layerNorm(1e-6);
+            case EXPERTS -> Operation.EXPERTS;
             default -> Operation.UNKNOWN;
           };
       w0 = seed.at("w0").normal(manager, shape, 1).toType(type, false);
@@ -292,6 +295,7 @@ class ReparamContractTest {
                 Buffers.create(manager, new long[] {0, 5, 2, 2, 3, 1}, new Shape(2, 3));
             case CONV -> seed.at("x").normal(manager, new Shape(2, 4, 7, 6), 1).toType(type, false);
             case NORM -> seed.at("x").normal(manager, new Shape(2, 3, 7), 1).toType(type, false);
+            case EXPERTS -> seed.at("x").normal(manager, new Shape(3, 2, 8), 1).toType(type, false);
             default -> seed.at("x").normal(manager, new Shape(2, 3, 8), 1).toType(type, false);
           };
       Dense dense = new Dense(parameter(w0), b0 == null ? null : parameter(b0), operation);
