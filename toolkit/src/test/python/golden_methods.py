@@ -38,6 +38,7 @@ from peft import (  # noqa: E402
     GraloraConfig,
     HiraConfig,
     HRAConfig,
+    LoraConfig,
     MissConfig,
     OFTConfig,
     PeanutConfig,
@@ -52,6 +53,7 @@ from peft import (  # noqa: E402
     WaveFTConfig,
 )
 
+from peft.tuners.lora.config import BdLoraConfig, KasaConfig  # noqa: E402
 import peft.tuners.boft.layer as boft  # noqa: E402
 from peft.tuners.unilora.model import UniLoraModel  # noqa: E402
 
@@ -104,6 +106,22 @@ def convs(name, kind, targets=("conv1", "conv2", "head"), **settings):
 
 def all_cases():
     return [
+        *linear("kasa", LoraConfig, r=4, lora_alpha=6, kasa_config=KasaConfig()),
+        *some("kasa_weights", LoraConfig, r=3, lora_dropout=0.1, kasa_config=KasaConfig(beta=0.01, gamma=0.0)),
+        *linear(
+            "bdlora",
+            LoraConfig,
+            r=4,
+            use_bdlora=BdLoraConfig(["up", "dense", "wi"], ["q", "lm_head"], nblocks=2),
+        ),
+        *some(
+            "bdlora_some",
+            LoraConfig,
+            r=4,
+            use_bdlora=BdLoraConfig(None, ["q_proj"], nblocks=4, match_strict=False),
+        ),
+        *anywhere("mica", LoraConfig, r=4, lora_alpha=6, init_lora_weights="mica"),
+        case("mlp", "mica_embedding", LoraConfig, ["embedding", "hidden"], r=3, init_lora_weights="mica"),
         *linear("oft", OFTConfig, oft_block_size=8),
         *some("oft_exact", OFTConfig, oft_block_size=8, use_cayley_neumann=False),
         *some("oft_blocks", OFTConfig, r=4, oft_block_size=0, num_cayley_neumann_terms=7),

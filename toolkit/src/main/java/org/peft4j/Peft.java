@@ -16,6 +16,7 @@ import org.peft4j.hook.PromptTuning;
 import org.peft4j.model.Inputs;
 import org.peft4j.model.Pretrained;
 import org.peft4j.reparam.AdaLora;
+import org.peft4j.reparam.BdLora;
 import org.peft4j.reparam.Beft;
 import org.peft4j.reparam.BitFit;
 import org.peft4j.reparam.Boft;
@@ -30,6 +31,7 @@ import org.peft4j.reparam.GraLora;
 import org.peft4j.reparam.Hira;
 import org.peft4j.reparam.Hra;
 import org.peft4j.reparam.Ia3;
+import org.peft4j.reparam.Kasa;
 import org.peft4j.reparam.LnTuning;
 import org.peft4j.reparam.LoHa;
 import org.peft4j.reparam.LoKr;
@@ -37,6 +39,7 @@ import org.peft4j.reparam.LongLora;
 import org.peft4j.reparam.Lora;
 import org.peft4j.reparam.LoraFa;
 import org.peft4j.reparam.LoraPlus;
+import org.peft4j.reparam.Mica;
 import org.peft4j.reparam.Miss;
 import org.peft4j.reparam.Mora;
 import org.peft4j.reparam.MultiLora;
@@ -90,6 +93,21 @@ public final class Peft {
   /** {@link #lora(Block)} on the model's block. */
   public static Lora.Options<Tuned> lora(Model model) {
     return lora(model.getBlock());
+  }
+
+  /** LoRA in singular-value form on a base without its noise (KaSA, arXiv 2412.06071). */
+  public static Kasa.Options<Tuned> kasa(Block model) {
+    return Kasa.Options.on(target(model));
+  }
+
+  /** LoRA with B frozen at the weights' smallest directions (MiCA, arXiv 2604.01694). */
+  public static Mica.Options<Tuned> mica(Block model) {
+    return Mica.Options.on(target(model));
+  }
+
+  /** LoRA with block-diagonal factors, for serving on several machines (BD-LoRA). */
+  public static BdLora.Options<Tuned> bdLora(Block model) {
+    return BdLora.Options.on(target(model));
   }
 
   /** LoRA that spends a budget of ranks where they matter (AdaLoRA, arXiv 2303.10512). */

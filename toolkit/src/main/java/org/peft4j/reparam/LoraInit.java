@@ -181,7 +181,7 @@ public enum LoraInit implements LoraStart {
     if (s.startsWith("pissa_niter_")) {
       return PISSA; // the same factors, here from the exact decomposition
     }
-    if (s.equals("eva")) {
+    if (s.equals("eva") || s.equals("mica")) {
       return KAIMING; // the values are the file's
     }
     if (s.equals("corda")) {

@@ -12,6 +12,13 @@ final class Variants {
 
   /** Configurations beyond a method's defaults that take other paths through its code. */
   static List<Reparam> of(Method entry) {
+    if (entry.standard() instanceof BdLora) {
+      Lora two = new Lora().withRank(2);
+      return List.of(
+          new BdLora(two, 2, List.of(), List.of(), true), // B at a site without a role
+          new BdLora(two, 2, List.of("si"), List.of("other"), true),
+          new BdLora(two, 2, List.of("another"), List.of(), false));
+    }
     if (entry.standard() instanceof OnLora m && !(m instanceof LoraPlus)) {
       return List.of(m.on(m.lora().withRank(2))); // rows of a small site that are all different
     }
