@@ -7,9 +7,13 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.IntStream;
 import org.peft4j.adapter.Blueprint;
+import org.peft4j.adapter.Gradients;
 import org.peft4j.adapter.PeftModel;
 import org.peft4j.adapter.Statistics;
+import org.peft4j.data.Conversations;
+import org.peft4j.data.Examples;
 import org.peft4j.hook.Pfeiffer;
 import org.peft4j.hook.PrefixTuning;
 import org.peft4j.hook.PromptTuning;
@@ -73,6 +77,7 @@ import org.peft4j.tensor.Torch;
 import org.peft4j.text.Batch;
 import org.peft4j.text.Side;
 import org.peft4j.text.Tokens;
+import org.peft4j.train.Objective;
 
 /**
  * Where everything starts: {@code Peft.lora(model).rank(8).targets("q", "v").apply()}. The model is
@@ -450,6 +455,40 @@ public final class Peft {
               p.forward(store, Inputs.list(manager, batch), false);
             }
           }
+        });
+  }
+
+  /**
+   * Mean gradients of the model's task by the weights of its layers, for starts that come from
+   * them: {@code Peft.lora(model).init(LoraInit.loraGa(Peft.gradients(model, rows)))}. A few dozen
+   * rows are enough.
+   *
+   * @param rows labelled texts, all of which are used, 8 at a time
+   * @param targets which layers, in the words of {@code targets}; none for the usual ones
+   */
+  public static Gradients gradients(Block model, Examples rows, String... targets) {
+    Pretrained p = model instanceof Tuned t ? t.model() : Pretrained.of(model);
+    return gradients(p, Models.objective(p, rows), targets);
+  }
+
+  /** {@link #gradients(Block, Examples, String...)} of what is learned of conversations. */
+  public static Gradients gradients(Block model, Conversations rows, String... targets) {
+    Pretrained p = model instanceof Tuned t ? t.model() : Pretrained.of(model);
+    return gradients(p, Models.objective(p, rows, Models.rowFormat(p)), targets);
+  }
+
+  /** {@link #gradients(Block, Examples, String...)} of an objective of the caller's own. */
+  public static Gradients gradients(Block model, Objective objective, String... targets) {
+    int rows = objective.rows();
+    int batches = (rows + CALIBRATION_BATCH - 1) / CALIBRATION_BATCH;
+    return Gradients.of(
+        model,
+        List.of(targets),
+        batches,
+        (block, store, manager, number) -> {
+          int from = number * CALIBRATION_BATCH;
+          int to = Math.min(rows, from + CALIBRATION_BATCH);
+          return objective.loss(block, store, manager, IntStream.range(from, to).toArray(), false);
         });
   }
 
