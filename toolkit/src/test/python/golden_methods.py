@@ -53,7 +53,7 @@ from peft import (  # noqa: E402
     WaveFTConfig,
 )
 
-from peft.tuners.lora.config import BdLoraConfig, KasaConfig  # noqa: E402
+from peft.tuners.lora.config import BdLoraConfig, KasaConfig, VeloraConfig  # noqa: E402
 import peft.tuners.boft.layer as boft  # noqa: E402
 from peft.tuners.unilora.model import UniLoraModel  # noqa: E402
 
@@ -62,6 +62,7 @@ import golden_bases  # noqa: E402
 from golden_cases import NAMES, SHAPES, Case  # noqa: E402
 
 
+CALLED = dict(r=4, merged="fails", note="acts in some tokens only")
 NO_BIAS = "no bias in the base, so PEFT refuses to merge"
 
 
@@ -120,6 +121,18 @@ def all_cases():
             r=4,
             use_bdlora=BdLoraConfig(None, ["q_proj"], nblocks=4, match_strict=False),
         ),
+        *anywhere("velora", LoraConfig, r=4, velora_config=VeloraConfig(num_groups=5)),
+        *some(
+            "velora_random",
+            LoraConfig,
+            r=3,
+            lora_dropout=0.1,
+            velora_config=VeloraConfig(num_groups=64, scale=0.5, init_type="random"),
+        ),
+        # PEFT looks for the tokens in causal language models alone
+        case("llama", "alora", LoraConfig, ["q_proj", "up_proj"], alora_invocation_tokens=[63], **CALLED),
+        case("llama", "alora_two", LoraConfig, ["v_proj", "down_proj"], alora_invocation_tokens=[54, 60], **CALLED),
+        case("gpt2", "alora", LoraConfig, ["c_attn", "c_fc"], alora_invocation_tokens=[42], **CALLED),
         *anywhere("mica", LoraConfig, r=4, lora_alpha=6, init_lora_weights="mica"),
         case("mlp", "mica_embedding", LoraConfig, ["embedding", "hidden"], r=3, init_lora_weights="mica"),
         *linear("oft", OFTConfig, oft_block_size=8),

@@ -20,6 +20,7 @@ import org.peft4j.hook.PromptTuning;
 import org.peft4j.model.Inputs;
 import org.peft4j.model.Pretrained;
 import org.peft4j.reparam.AdaLora;
+import org.peft4j.reparam.Alora;
 import org.peft4j.reparam.BdLora;
 import org.peft4j.reparam.Beft;
 import org.peft4j.reparam.BitFit;
@@ -65,6 +66,7 @@ import org.peft4j.reparam.TinyLora;
 import org.peft4j.reparam.TrainableTokens;
 import org.peft4j.reparam.UniLora;
 import org.peft4j.reparam.VbLora;
+import org.peft4j.reparam.Velora;
 import org.peft4j.reparam.Vera;
 import org.peft4j.reparam.WaveFt;
 import org.peft4j.spi.Fluent;
@@ -113,6 +115,28 @@ public final class Peft {
   /** LoRA with block-diagonal factors, for serving on several machines (BD-LoRA). */
   public static BdLora.Options<Tuned> bdLora(Block model) {
     return BdLora.Options.on(target(model));
+  }
+
+  /** LoRA that keeps its inputs compressed for the backward pass (VeLoRA, arXiv 2405.17991). */
+  public static Velora.Options<Tuned> velora(Block model) {
+    return Velora.Options.on(target(model));
+  }
+
+  /**
+   * LoRA that acts from the last occurrence of some words on, so that what a text has before them
+   * is read once for all adapters (Activated LoRA, arXiv 2504.12397).
+   *
+   * @param words as they stand in texts, such as {@code "<|assistant|>"}
+   */
+  public static Alora.Options<Tuned> alora(Block model, String words) {
+    Pretrained p = model instanceof Tuned t ? t.model() : Pretrained.of(model);
+    long[] ids = p.tokenizer().encode(words, false).ids();
+    return alora(model, Arrays.stream(ids).mapToInt(Math::toIntExact).toArray());
+  }
+
+  /** {@link #alora(Block, String)} by token ids. */
+  public static Alora.Options<Tuned> alora(Block model, int... invocation) {
+    return Alora.Options.on(target(model), Arrays.stream(invocation).boxed().toList());
   }
 
   /** LoRA that spends a budget of ranks where they matter (AdaLoRA, arXiv 2303.10512). */

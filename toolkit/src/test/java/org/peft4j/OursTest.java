@@ -26,6 +26,7 @@ import org.peft4j.format.Safetensors;
 import org.peft4j.format.TensorSource;
 import org.peft4j.model.Pretrained;
 import org.peft4j.reparam.LoraInit;
+import org.peft4j.reparam.Velora;
 import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Seed;
 import org.peft4j.tensor.Torch;
@@ -238,6 +239,21 @@ class OursTest {
     all.put("kasa", new Case(base, m -> Peft.kasa(m).rank(1).targets(linear).apply()));
     all.put("mica", new Case(shape, m -> Peft.mica(m).rank(3).targets(some).apply()));
     all.put("bdlora", new Case(base, m -> Peft.bdLora(m).rank(4).targets(linear).apply()));
+    all.put(
+        "velora",
+        new Case(
+            shape,
+            m ->
+                Peft.velora(m)
+                    .rank(2)
+                    .groups(5)
+                    .vector(Velora.Vector.BATCH_AVERAGE_ONCE)
+                    .targets(some)
+                    .apply()));
+    if (shape.equals("llama") || fused) { // Hugging Face has it in causal language models alone
+      int[] tokens = fused ? new int[] {42} : new int[] {7, 8};
+      all.put("alora", new Case(shape, m -> Peft.alora(m, tokens).rank(2).targets(some).apply()));
+    }
     all.put("dora", new Case(shape, m -> Peft.dora(m).rank(3).targets(some).apply()));
     all.put("adalora", new Case(shape, m -> Peft.adalora(m).ranks(3, 2).targets(some).apply()));
     all.put("vera", new Case(shape, m -> Peft.vera(m).rank(4).targets(some).apply()));

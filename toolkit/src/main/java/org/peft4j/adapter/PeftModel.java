@@ -327,6 +327,15 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
         .sum();
   }
 
+  /**
+   * Whether the active adapters depend on earlier tokens beyond their keys and values, which a
+   * graph with a cache does not keep.
+   */
+  public final boolean remembers() {
+    return active.hooks().stream()
+        .anyMatch(a -> java.util.Objects.requireNonNull(a.hook()).remembers());
+  }
+
   /** What a training loop asks of the active adapters' methods. */
   public final Learning learning() {
     return new Learning(this);

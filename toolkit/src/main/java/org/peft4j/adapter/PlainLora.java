@@ -19,6 +19,8 @@ import org.peft4j.reparam.Lora;
 import org.peft4j.reparam.LoraFa;
 import org.peft4j.reparam.LoraInit;
 import org.peft4j.reparam.LoraPlus;
+import org.peft4j.reparam.Mica;
+import org.peft4j.reparam.Velora;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Kind;
 import org.peft4j.spi.Placement;
@@ -79,7 +81,13 @@ public final class PlainLora {
   private static @Nullable Lora lora(@Nullable Reparam method) {
     return method instanceof Lora l
         ? l
-        : method instanceof LoraPlus p ? p.lora() : method instanceof LoraFa f ? f.lora() : null;
+        : method instanceof LoraPlus p
+            ? p.lora()
+            : method instanceof LoraFa f
+                ? f.lora()
+                : method instanceof Mica m
+                    ? m.lora()
+                    : method instanceof Velora v ? v.lora() : null;
   }
 
   private void check() {

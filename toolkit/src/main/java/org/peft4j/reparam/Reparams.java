@@ -21,6 +21,8 @@ public final class Reparams {
           new Method(new Kasa(), Kasa::fromConfig),
           new Method(new Mica(), Mica::fromConfig),
           new Method(new BdLora(), BdLora::fromConfig),
+          new Method(new Velora(), Velora::fromConfig),
+          new Method(new Alora(new Lora(), List.of(4)), Alora::fromConfig), // whatever users say
           new Method(new AdaLora(), AdaLora::fromConfig),
           new Method(new Vera(), Vera::fromConfig),
           new Method(new TiedLora(), TiedLora::fromConfig),
@@ -73,7 +75,9 @@ public final class Reparams {
           new Variant(c -> c.flag("use_dora", false), Dora::fromConfig),
           new Variant(Kasa::in, Kasa::fromConfig),
           new Variant(Mica::in, Mica::fromConfig),
-          new Variant(BdLora::in, BdLora::fromConfig));
+          new Variant(BdLora::in, BdLora::fromConfig),
+          new Variant(Velora::in, Velora::fromConfig),
+          new Variant(Alora::in, Alora::fromConfig));
 
   /** A LoRA, or the variant of it that the file says; entries of a second one are refused later. */
   private static Reparam lora(Entries c) {

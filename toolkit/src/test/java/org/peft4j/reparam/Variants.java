@@ -19,6 +19,13 @@ final class Variants {
           new BdLora(two, 2, List.of("si"), List.of("other"), true),
           new BdLora(two, 2, List.of("another"), List.of(), false));
     }
+    if (entry.standard() instanceof Alora a) {
+      return List.of(a.on(a.lora().withRank(2)), new Alora(new Lora(), List.of(7, 8, 7)));
+    }
+    if (entry.standard() instanceof Velora v) {
+      return List.of(
+          v.on(v.lora().withRank(2)), new Velora(new Lora(), 3, 2, Velora.Vector.RANDOM));
+    }
     if (entry.standard() instanceof OnLora m && !(m instanceof LoraPlus)) {
       return List.of(m.on(m.lora().withRank(2))); // rows of a small site that are all different
     }
