@@ -77,7 +77,8 @@ public final class Reparams {
           new Variant(Mica::in, Mica::fromConfig),
           new Variant(BdLora::in, BdLora::fromConfig),
           new Variant(Velora::in, Velora::fromConfig),
-          new Variant(Alora::in, Alora::fromConfig));
+          new Variant(Alora::in, Alora::fromConfig),
+          new Variant(Arrow::in, Arrow::refuse));
 
   /** A LoRA, or the variant of it that the file says; entries of a second one are refused later. */
   private static Reparam lora(Entries c) {
