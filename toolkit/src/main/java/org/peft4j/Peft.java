@@ -14,6 +14,7 @@ import org.peft4j.adapter.PeftModel;
 import org.peft4j.adapter.Statistics;
 import org.peft4j.data.Conversations;
 import org.peft4j.data.Examples;
+import org.peft4j.hook.PTuning;
 import org.peft4j.hook.Pfeiffer;
 import org.peft4j.hook.PrefixTuning;
 import org.peft4j.hook.PromptTuning;
@@ -384,6 +385,11 @@ public final class Peft {
           List<Long> ids = Arrays.stream(p.tokenizer().encode(text).ids()).boxed().toList();
           return new PromptTuning.Text(text, p.name(), ids);
         });
+  }
+
+  /** A prompt that a trained network makes (P-tuning, arXiv 2103.10385). */
+  public static PTuning.Options<Tuned> pTuning(Block model) {
+    return PTuning.Options.on(target(model));
   }
 
   /** Trained keys and values in front of every text's own (prefix tuning, arXiv 2101.00190). */
