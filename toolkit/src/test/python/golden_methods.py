@@ -53,7 +53,7 @@ from peft import (  # noqa: E402
     WaveFTConfig,
 )
 
-from peft.tuners.lora.config import BdLoraConfig, KasaConfig, VeloraConfig  # noqa: E402
+from peft.tuners.lora.config import BdLoraConfig, KasaConfig, MontecloraConfig, VeloraConfig  # noqa: E402
 import peft.tuners.boft.layer as boft  # noqa: E402
 from peft.tuners.unilora.model import UniLoraModel  # noqa: E402
 
@@ -128,6 +128,13 @@ def all_cases():
             r=3,
             lora_dropout=0.1,
             velora_config=VeloraConfig(num_groups=64, scale=0.5, init_type="random"),
+        ),
+        *anywhere(
+            "monteclora",
+            LoraConfig,
+            r=3,
+            lora_alpha=5,
+            monteclora_config=MontecloraConfig(num_samples=3, use_entropy=True, buffer_size=2),
         ),
         # PEFT looks for the tokens in causal language models alone
         case("llama", "alora", LoraConfig, ["q_proj", "up_proj"], alora_invocation_tokens=[63], **CALLED),

@@ -47,6 +47,7 @@ import org.peft4j.reparam.LoraFa;
 import org.peft4j.reparam.LoraPlus;
 import org.peft4j.reparam.Mica;
 import org.peft4j.reparam.Miss;
+import org.peft4j.reparam.MonteClora;
 import org.peft4j.reparam.Mora;
 import org.peft4j.reparam.MultiLora;
 import org.peft4j.reparam.Nola;
@@ -121,6 +122,11 @@ public final class Peft {
   /** LoRA that keeps its inputs compressed for the backward pass (VeLoRA, arXiv 2405.17991). */
   public static Velora.Options<Tuned> velora(Block model) {
     return Velora.Options.on(target(model));
+  }
+
+  /** LoRA that trains on samples around its A (MonteCLoRA, arXiv 2411.04358). */
+  public static MonteClora.Options<Tuned> monteClora(Block model) {
+    return MonteClora.Options.on(target(model));
   }
 
   /**

@@ -250,6 +250,9 @@ class OursTest {
                     .vector(Velora.Vector.BATCH_AVERAGE_ONCE)
                     .targets(some)
                     .apply()));
+    all.put(
+        "monteclora",
+        new Case(shape, m -> Peft.monteClora(m).rank(2).samples(3, 1e-3).targets(some).apply()));
     if (shape.equals("llama") || fused) { // Hugging Face has it in causal language models alone
       int[] tokens = fused ? new int[] {42} : new int[] {7, 8};
       all.put("alora", new Case(shape, m -> Peft.alora(m, tokens).rank(2).targets(some).apply()));

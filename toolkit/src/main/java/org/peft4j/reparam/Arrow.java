@@ -138,7 +138,7 @@ public record Arrow(
     NDArray likeness = at.map(x, at.theta(P), null).abs();
     NDArray least = likeness.topK(topK, -1, true, true).get(0).min(new int[] {-1}, true);
     NDArray scores = Scalars.div(likeness, temperature);
-    NDArray none = scores.onesLike().mul(Float.NEGATIVE_INFINITY);
+    NDArray none = Scalars.mul(scores.onesLike(), Double.NEGATIVE_INFINITY);
     return NDArrays.where(likeness.gte(least), scores, none).softmax(-1);
   }
 

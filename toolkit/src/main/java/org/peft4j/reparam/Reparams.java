@@ -22,6 +22,7 @@ public final class Reparams {
           new Method(new Mica(), Mica::fromConfig),
           new Method(new BdLora(), BdLora::fromConfig),
           new Method(new Velora(), Velora::fromConfig),
+          new Method(new MonteClora(), MonteClora::fromConfig),
           new Method(new Alora(new Lora(), List.of(4)), Alora::fromConfig), // whatever users say
           new Method(new AdaLora(), AdaLora::fromConfig),
           new Method(new Vera(), Vera::fromConfig),
@@ -77,6 +78,7 @@ public final class Reparams {
           new Variant(Mica::in, Mica::fromConfig),
           new Variant(BdLora::in, BdLora::fromConfig),
           new Variant(Velora::in, Velora::fromConfig),
+          new Variant(MonteClora::in, MonteClora::fromConfig),
           new Variant(Alora::in, Alora::fromConfig),
           new Variant(Arrow::in, Arrow::refuse));
 

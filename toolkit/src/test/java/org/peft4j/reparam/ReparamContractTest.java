@@ -372,7 +372,7 @@ class ReparamContractTest {
       return trained;
     }
 
-    /** A smooth function of all that the site computes. */
+    /** A smooth function of all that the site computes, with the method's own term of the loss. */
     NDArray loss() {
       Weight w = method.effective(at);
       NDArray loss =
@@ -383,7 +383,8 @@ class ReparamContractTest {
       if (w.bias() != null) {
         loss = loss.add(w.bias().square().sum());
       }
-      return loss;
+      NDArray penalty = method.penalty(List.of(at));
+      return penalty == null ? loss : loss.add(penalty);
     }
 
     void backward() {

@@ -22,6 +22,10 @@ final class Variants {
     if (entry.standard() instanceof Alora a) {
       return List.of(a.on(a.lora().withRank(2)), new Alora(new Lora(), List.of(7, 8, 7)));
     }
+    if (entry.standard() instanceof MonteClora m) {
+      return List.of(
+          m.on(m.lora().withRank(2)), new MonteClora(new Lora(), 3, 0.1, 0.2, 0.3, true));
+    }
     if (entry.standard() instanceof Velora v) {
       return List.of(
           v.on(v.lora().withRank(2)), new Velora(new Lora(), 3, 2, Velora.Vector.RANDOM));
