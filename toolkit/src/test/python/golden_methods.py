@@ -140,6 +140,7 @@ def all_cases():
         case("llama", "alora", LoraConfig, ["q_proj", "up_proj"], alora_invocation_tokens=[63], **CALLED),
         case("llama", "alora_two", LoraConfig, ["v_proj", "down_proj"], alora_invocation_tokens=[54, 60], **CALLED),
         case("gpt2", "alora", LoraConfig, ["c_attn", "c_fc"], alora_invocation_tokens=[42], **CALLED),
+        case("llama", "lora_parameters", LoraConfig, [], r=3, target_parameters=["q_proj.weight", "1.mlp.up_proj.weight"]),
         *anywhere("mica", LoraConfig, r=4, lora_alpha=6, init_lora_weights="mica"),
         case("mlp", "mica_embedding", LoraConfig, ["embedding", "hidden"], r=3, init_lora_weights="mica"),
         *linear("oft", OFTConfig, oft_block_size=8),
