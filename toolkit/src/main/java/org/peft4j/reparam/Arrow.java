@@ -162,8 +162,8 @@ public record Arrow(
   }
 
   /** Hugging Face's file of a router has none of its experts. */
-  static Reparam refuse(Entries c) {
-    throw new IllegalArgumentException(
+  static IllegalArgumentException refused() {
+    return new IllegalArgumentException(
         CONFIG
             + "\nexpected: a LoRA\nfound: a router, whose file has none of its experts"
             + "\nfix: load the LoRAs, and route them: tuned.route(\"router\", topK, temperature, \"a\", \"b\")");

@@ -42,7 +42,8 @@ public record BdLora(Lora lora, int blocks, List<String> inA, List<String> inB, 
     Checks.divides("nblocks", blocks, "the rank", lora.rank());
     inA = List.copyOf(inA);
     inB = List.copyOf(inB);
-    if (lora.init() != LoraInit.KAIMING && lora.init() != LoraInit.GAUSSIAN || lora.loraBias()) {
+    boolean plain = lora.init() == LoraInit.KAIMING || lora.init() == LoraInit.GAUSSIAN;
+    if (!plain || lora.loraBias()) {
       throw new IllegalArgumentException(
           "init, lora_bias\nexpected: kaiming or gaussian, without a bias\nfound: "
               + lora.init()

@@ -80,7 +80,11 @@ public final class Reparams {
           new Variant(Velora::in, Velora::fromConfig),
           new Variant(MonteClora::in, MonteClora::fromConfig),
           new Variant(Alora::in, Alora::fromConfig),
-          new Variant(Arrow::in, Arrow::refuse));
+          new Variant(
+              Arrow::in,
+              c -> {
+                throw Arrow.refused();
+              }));
 
   /** A LoRA, or the variant of it that the file says; entries of a second one are refused later. */
   private static Reparam lora(Entries c) {

@@ -47,7 +47,9 @@ class MonteCloraTest {
     theta.put(Lora.A, random("a", new Shape(2, IN)));
     theta.put(Lora.B, random("b", new Shape(5, 2)));
     theta.put(OWN + "std_prior", numbers(0.2f, -0.3f));
-    theta.put(OWN + "expert_weights_prior", numbers(-0.916290732f, 0.182321557f, 0.693147181f));
+    theta.put(
+        OWN + "expert_weights_prior",
+        numbers((float) Math.log(0.4), (float) Math.log(1.2), (float) Math.log(2)));
     theta.put(OWN + "gaussian_var_prior", manager.eye(2));
     theta.put(OWN + "expert_weights", numbers(0.1f, 0.1f, 0.8f));
     Parameter w =

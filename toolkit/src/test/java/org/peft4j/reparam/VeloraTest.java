@@ -12,6 +12,7 @@ import ai.djl.training.GradientCollector;
 import ai.djl.training.ParameterStore;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -96,7 +97,7 @@ class VeloraTest {
   private float[] ofRebuilt(int groups, int size, double s) {
     float[] inputs = x.toFloatArray();
     float[] dy = weights.toFloatArray();
-    float[] b = theta.get(Lora.B).toFloatArray();
+    float[] b = Objects.requireNonNull(theta.get(Lora.B)).toFloatArray();
     double[][] padded = new double[TOKENS][groups * size];
     double[] v = new double[size];
     for (int t = 0; t < TOKENS; t++) {
