@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Makes toolkit/src/test/resources/golden/calibrated: LoRA starts that Hugging Face PEFT makes from
-data (EVA, CorDA) on golden/hf/base/llama, and what the model computes with them.
+data (EVA, CorDA, LoRA-GA) on golden/hf/base/llama, and what the model computes with them.
 
 inputs.safetensors: the texts. <case>.safetensors: A and B of every site as they start (sites by
 their path, EVA's without B, which is 0), and logits for the base's own inputs after a change that
@@ -8,7 +8,9 @@ does not depend on the signs of singular vectors: EVA's B = W A^T / 10, CorDA's 
 
 EVA's PCA is incremental and randomised; with all texts in one batch and a rank r with
 2 rho r >= width it is exact, so rho r is 16 here. CorDA gets the texts one by one, without
-padding, as PEFT asks.
+padding, as PEFT asks. LoRA-GA gets the texts one by one too, their next tokens being the loss; its
+SVD is randomised, but exact where 4 r >= width. Its base depends on the signs of singular vectors,
+so only A and B are kept.
 
 Versions: torch 2.13.0 (CPU), transformers 5.17.0, peft 0.21.0, safetensors 0.8.0, Python 3.11
 How to get them:
@@ -33,8 +35,9 @@ from peft import (  # noqa: E402
     get_peft_model,
     initialize_lora_eva_weights,
 )
-from peft.tuners.lora.config import CordaConfig  # noqa: E402
+from peft.tuners.lora.config import CordaConfig, LoraGAConfig  # noqa: E402
 from peft.tuners.lora.corda import preprocess_corda  # noqa: E402
+from peft.tuners.lora.loraga import preprocess_loraga  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 import golden_bases as bases  # noqa: E402
@@ -44,6 +47,7 @@ TARGET = GOLDEN / "calibrated"
 TARGETS = {
     "eva": ["q_proj", "k_proj", "v_proj", "o_proj", "up_proj"],  # of width 32
     "corda": ["q_proj", "k_proj", "v_proj", "down_proj"],
+    "lora_ga": ["q_proj", "o_proj", "up_proj"],
 }
 TEXTS, LONGEST = 24, 12
 
@@ -117,6 +121,31 @@ def corda(case, method, data):
     keep(case, model, lambda m: m.lora_A["default"].weight.mul_(1.5))
 
 
+def lora_ga(case, gamma, data):
+    model = bases.load("llama", GOLDEN / "hf")
+    config = LoraConfig(
+        r=8,
+        lora_alpha=6,
+        target_modules=TARGETS["lora_ga"],
+        init_lora_weights="lora_ga",
+        lora_ga_config=LoraGAConfig(stable_gamma=gamma),
+        task_type="CAUSAL_LM",
+    )
+
+    def run():
+        for ids, mask in zip(data["input_ids"], data["attention_mask"]):
+            text = ids[: mask.sum()].unsqueeze(0)
+            model(input_ids=text, labels=text).loss.backward()
+
+    preprocess_loraga(model, config, run)
+    model = get_peft_model(model, config).eval()
+    out = {}
+    for path, module in layers(model):
+        out[path + ".A"] = module.lora_A["default"].weight.detach().clone()
+        out[path + ".B"] = module.lora_B["default"].weight.detach().clone()
+    save_file({k: v.contiguous() for k, v in out.items()}, TARGET / f"{case}.safetensors")
+
+
 def main():
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
@@ -128,6 +157,7 @@ def main():
     eva("eva_rho_1", 16, 1.0, data)
     corda("corda_ipm", "ipm", data)
     corda("corda_kpm", "kpm", data)
+    lora_ga("lora_ga", 16, data)
     for file in sorted(TARGET.iterdir()):
         file.chmod(0o644)
         print(file.relative_to(TARGET.parent), file.stat().st_size)

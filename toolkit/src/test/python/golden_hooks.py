@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 import transformers
-from peft import PrefixTuningConfig, PromptTuningConfig, get_peft_model
+from peft import PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, get_peft_model
 from safetensors.torch import save_file
 
 GOLDEN = Path(__file__).resolve().parent.parent / "resources" / "golden"
@@ -36,6 +36,10 @@ def prefix(task, **more):
     return PrefixTuningConfig(task_type=task, num_virtual_tokens=3, **more)
 
 
+def encoded(task, **more):
+    return PromptEncoderConfig(task_type=task, num_virtual_tokens=3, encoder_hidden_size=20, **more)
+
+
 # base, its transformers class, configuration
 CASES = {
     "llama_prompt": ("families/llama", "AutoModelForCausalLM", prompt("CAUSAL_LM")),
@@ -45,6 +49,14 @@ CASES = {
         prompt("CAUSAL_LM", prompt_tuning_init="SAMPLE_VOCAB"),
     ),
     "mistral_prompt": ("families/mistral", "AutoModelForCausalLM", prompt("CAUSAL_LM")),
+    "llama_ptuning": ("families/llama", "AutoModelForCausalLM", encoded("CAUSAL_LM")),
+    "gpt2_ptuning": (
+        "gpt2/lm",
+        "AutoModelForCausalLM",
+        encoded("CAUSAL_LM", encoder_reparameterization_type="LSTM"),
+    ),
+    "t5_ptuning": ("seq2seq/t5", "AutoModelForSeq2SeqLM", encoded("SEQ_2_SEQ_LM")),
+    "bert_ptuning": ("hf/base/bert", "AutoModelForSequenceClassification", encoded("SEQ_CLS")),
     "llama_prefix": ("families/llama", "AutoModelForCausalLM", prefix("CAUSAL_LM")),
     "qwen3_prefix": ("families/qwen3", "AutoModelForCausalLM", prefix("CAUSAL_LM")),
     "qwen2_prefix_projected": (
@@ -165,7 +177,7 @@ def make(name):
     else:
         io = continued(tuned, kind, rows, pad, config.num_virtual_tokens)
     drops = any(getattr(model.config, key, 0) > 0 for key in ("resid_pdrop", "dropout_rate"))
-    projected = getattr(config, "prefix_projection", False)
+    projected = getattr(config, "prefix_projection", False) or hasattr(config, "encoder_dropout")
     if not (config.task_type.startswith("TOKEN") or projected or drops):
         io["losses"] = train(tuned, io["right.input_ids"], io["right.attention_mask"])
     save_file(io, folder / "io.safetensors")

@@ -38,6 +38,7 @@ from peft import (  # noqa: E402
     GraloraConfig,
     HiraConfig,
     HRAConfig,
+    LoraConfig,
     MissConfig,
     OFTConfig,
     PeanutConfig,
@@ -52,6 +53,7 @@ from peft import (  # noqa: E402
     WaveFTConfig,
 )
 
+from peft.tuners.lora.config import BdLoraConfig, KasaConfig, MontecloraConfig, VeloraConfig  # noqa: E402
 import peft.tuners.boft.layer as boft  # noqa: E402
 from peft.tuners.unilora.model import UniLoraModel  # noqa: E402
 
@@ -60,6 +62,7 @@ import golden_bases  # noqa: E402
 from golden_cases import NAMES, SHAPES, Case  # noqa: E402
 
 
+CALLED = dict(r=4, merged="fails", note="acts in some tokens only")
 NO_BIAS = "no bias in the base, so PEFT refuses to merge"
 
 
@@ -104,6 +107,42 @@ def convs(name, kind, targets=("conv1", "conv2", "head"), **settings):
 
 def all_cases():
     return [
+        *linear("kasa", LoraConfig, r=4, lora_alpha=6, kasa_config=KasaConfig()),
+        *some("kasa_weights", LoraConfig, r=3, lora_dropout=0.1, kasa_config=KasaConfig(beta=0.01, gamma=0.0)),
+        *linear(
+            "bdlora",
+            LoraConfig,
+            r=4,
+            use_bdlora=BdLoraConfig(["up", "dense", "wi"], ["q", "lm_head"], nblocks=2),
+        ),
+        *some(
+            "bdlora_some",
+            LoraConfig,
+            r=4,
+            use_bdlora=BdLoraConfig(None, ["q_proj"], nblocks=4, match_strict=False),
+        ),
+        *anywhere("velora", LoraConfig, r=4, velora_config=VeloraConfig(num_groups=5)),
+        *some(
+            "velora_random",
+            LoraConfig,
+            r=3,
+            lora_dropout=0.1,
+            velora_config=VeloraConfig(num_groups=64, scale=0.5, init_type="random"),
+        ),
+        *anywhere(
+            "monteclora",
+            LoraConfig,
+            r=3,
+            lora_alpha=5,
+            monteclora_config=MontecloraConfig(num_samples=3, use_entropy=True, buffer_size=2),
+        ),
+        # PEFT looks for the tokens in causal language models alone
+        case("llama", "alora", LoraConfig, ["q_proj", "up_proj"], alora_invocation_tokens=[63], **CALLED),
+        case("llama", "alora_two", LoraConfig, ["v_proj", "down_proj"], alora_invocation_tokens=[54, 60], **CALLED),
+        case("gpt2", "alora", LoraConfig, ["c_attn", "c_fc"], alora_invocation_tokens=[42], **CALLED),
+        case("llama", "lora_parameters", LoraConfig, [], r=3, target_parameters=["q_proj.weight", "1.mlp.up_proj.weight"]),
+        *anywhere("mica", LoraConfig, r=4, lora_alpha=6, init_lora_weights="mica"),
+        case("mlp", "mica_embedding", LoraConfig, ["embedding", "hidden"], r=3, init_lora_weights="mica"),
         *linear("oft", OFTConfig, oft_block_size=8),
         *some("oft_exact", OFTConfig, oft_block_size=8, use_cayley_neumann=False),
         *some("oft_blocks", OFTConfig, r=4, oft_block_size=0, num_cayley_neumann_terms=7),

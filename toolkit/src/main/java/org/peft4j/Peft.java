@@ -7,15 +7,22 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.IntStream;
 import org.peft4j.adapter.Blueprint;
+import org.peft4j.adapter.Gradients;
 import org.peft4j.adapter.PeftModel;
 import org.peft4j.adapter.Statistics;
+import org.peft4j.data.Conversations;
+import org.peft4j.data.Examples;
+import org.peft4j.hook.PTuning;
 import org.peft4j.hook.Pfeiffer;
 import org.peft4j.hook.PrefixTuning;
 import org.peft4j.hook.PromptTuning;
 import org.peft4j.model.Inputs;
 import org.peft4j.model.Pretrained;
 import org.peft4j.reparam.AdaLora;
+import org.peft4j.reparam.Alora;
+import org.peft4j.reparam.BdLora;
 import org.peft4j.reparam.Beft;
 import org.peft4j.reparam.BitFit;
 import org.peft4j.reparam.Boft;
@@ -30,6 +37,7 @@ import org.peft4j.reparam.GraLora;
 import org.peft4j.reparam.Hira;
 import org.peft4j.reparam.Hra;
 import org.peft4j.reparam.Ia3;
+import org.peft4j.reparam.Kasa;
 import org.peft4j.reparam.LnTuning;
 import org.peft4j.reparam.LoHa;
 import org.peft4j.reparam.LoKr;
@@ -37,7 +45,9 @@ import org.peft4j.reparam.LongLora;
 import org.peft4j.reparam.Lora;
 import org.peft4j.reparam.LoraFa;
 import org.peft4j.reparam.LoraPlus;
+import org.peft4j.reparam.Mica;
 import org.peft4j.reparam.Miss;
+import org.peft4j.reparam.MonteClora;
 import org.peft4j.reparam.Mora;
 import org.peft4j.reparam.MultiLora;
 import org.peft4j.reparam.Nola;
@@ -58,6 +68,7 @@ import org.peft4j.reparam.TinyLora;
 import org.peft4j.reparam.TrainableTokens;
 import org.peft4j.reparam.UniLora;
 import org.peft4j.reparam.VbLora;
+import org.peft4j.reparam.Velora;
 import org.peft4j.reparam.Vera;
 import org.peft4j.reparam.WaveFt;
 import org.peft4j.spi.Fluent;
@@ -70,6 +81,7 @@ import org.peft4j.tensor.Torch;
 import org.peft4j.text.Batch;
 import org.peft4j.text.Side;
 import org.peft4j.text.Tokens;
+import org.peft4j.train.Objective;
 
 /**
  * Where everything starts: {@code Peft.lora(model).rank(8).targets("q", "v").apply()}. The model is
@@ -90,6 +102,48 @@ public final class Peft {
   /** {@link #lora(Block)} on the model's block. */
   public static Lora.Options<Tuned> lora(Model model) {
     return lora(model.getBlock());
+  }
+
+  /** LoRA in singular-value form on a base without its noise (KaSA, arXiv 2412.06071). */
+  public static Kasa.Options<Tuned> kasa(Block model) {
+    return Kasa.Options.on(target(model));
+  }
+
+  /** LoRA with B frozen at the weights' smallest directions (MiCA, arXiv 2604.01694). */
+  public static Mica.Options<Tuned> mica(Block model) {
+    return Mica.Options.on(target(model));
+  }
+
+  /** LoRA with block-diagonal factors, for serving on several machines (BD-LoRA). */
+  public static BdLora.Options<Tuned> bdLora(Block model) {
+    return BdLora.Options.on(target(model));
+  }
+
+  /** LoRA that keeps its inputs compressed for the backward pass (VeLoRA, arXiv 2405.17991). */
+  public static Velora.Options<Tuned> velora(Block model) {
+    return Velora.Options.on(target(model));
+  }
+
+  /** LoRA that trains on samples around its A (MonteCLoRA, arXiv 2411.04358). */
+  public static MonteClora.Options<Tuned> monteClora(Block model) {
+    return MonteClora.Options.on(target(model));
+  }
+
+  /**
+   * LoRA that acts from the last occurrence of some words on, so that what a text has before them
+   * is read once for all adapters (Activated LoRA, arXiv 2504.12397).
+   *
+   * @param words as they stand in texts, such as {@code "<|assistant|>"}
+   */
+  public static Alora.Options<Tuned> alora(Block model, String words) {
+    Pretrained p = model instanceof Tuned t ? t.model() : Pretrained.of(model);
+    long[] ids = p.tokenizer().encode(words, false).ids();
+    return alora(model, Arrays.stream(ids).mapToInt(Math::toIntExact).toArray());
+  }
+
+  /** {@link #alora(Block, String)} by token ids. */
+  public static Alora.Options<Tuned> alora(Block model, int... invocation) {
+    return Alora.Options.on(target(model), Arrays.stream(invocation).boxed().toList());
   }
 
   /** LoRA that spends a budget of ranks where they matter (AdaLoRA, arXiv 2303.10512). */
@@ -339,6 +393,11 @@ public final class Peft {
         });
   }
 
+  /** A prompt that a trained network makes (P-tuning, arXiv 2103.10385). */
+  public static PTuning.Options<Tuned> pTuning(Block model) {
+    return PTuning.Options.on(target(model));
+  }
+
   /** Trained keys and values in front of every text's own (prefix tuning, arXiv 2101.00190). */
   public static PrefixTuning.Options<Tuned> prefixTuning(Block model) {
     return PrefixTuning.Options.on(target(model));
@@ -451,6 +510,40 @@ public final class Peft {
               p.forward(store, Inputs.list(manager, batch), false);
             }
           }
+        });
+  }
+
+  /**
+   * Mean gradients of the model's task by the weights of its layers, for starts that come from
+   * them: {@code Peft.lora(model).init(LoraInit.loraGa(Peft.gradients(model, rows)))}. A few dozen
+   * rows are enough.
+   *
+   * @param rows labelled texts, all of which are used, 8 at a time
+   * @param targets which layers, in the words of {@code targets}; none for the usual ones
+   */
+  public static Gradients gradients(Block model, Examples rows, String... targets) {
+    Pretrained p = model instanceof Tuned t ? t.model() : Pretrained.of(model);
+    return gradients(p, Models.objective(p, rows), targets);
+  }
+
+  /** {@link #gradients(Block, Examples, String...)} of what is learned of conversations. */
+  public static Gradients gradients(Block model, Conversations rows, String... targets) {
+    Pretrained p = model instanceof Tuned t ? t.model() : Pretrained.of(model);
+    return gradients(p, Models.objective(p, rows, Models.rowFormat(p)), targets);
+  }
+
+  /** {@link #gradients(Block, Examples, String...)} of an objective of the caller's own. */
+  public static Gradients gradients(Block model, Objective objective, String... targets) {
+    int rows = objective.rows();
+    int batches = (rows + CALIBRATION_BATCH - 1) / CALIBRATION_BATCH;
+    return Gradients.of(
+        model,
+        List.of(targets),
+        batches,
+        (block, store, manager, number) -> {
+          int from = number * CALIBRATION_BATCH;
+          int to = Math.min(rows, from + CALIBRATION_BATCH);
+          return objective.loss(block, store, manager, IntStream.range(from, to).toArray(), false);
         });
   }
 

@@ -221,6 +221,12 @@ public final class Tuned extends PeftModel {
   }
 
   @Override
+  public Tuned route(String name, int topK, double temperature, String... experts) {
+    super.route(name, topK, temperature, experts);
+    return this;
+  }
+
+  @Override
   public Tuned use(String... names) {
     super.use(names);
     return this;

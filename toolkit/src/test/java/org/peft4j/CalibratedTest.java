@@ -12,6 +12,7 @@ import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,7 +26,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.peft4j.adapter.Gradients;
 import org.peft4j.adapter.Statistics;
+import org.peft4j.data.Examples;
 import org.peft4j.format.Json;
 import org.peft4j.format.Safetensors;
 import org.peft4j.format.TensorSource;
@@ -35,6 +38,7 @@ import org.peft4j.reparam.LoraStart;
 import org.peft4j.spi.Moments;
 import org.peft4j.spi.Site;
 import org.peft4j.tensor.Buffers;
+import org.peft4j.tensor.CrossEntropy;
 import org.peft4j.tensor.Scalars;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Torch;
@@ -296,17 +300,121 @@ class CalibratedTest {
     }
   }
 
-  @Test
-  void a_file_that_says_corda_is_refused() throws Exception {
+  @ParameterizedTest
+  @ValueSource(strings = {"corda", "lora_ga"})
+  void a_file_that_needs_its_data_is_refused(String init) throws Exception {
     try (Pretrained model = Models.load(BASE);
         Tuned tuned = Peft.lora(model).rank(2).apply()) {
       tuned.save(dir.resolve("plain"));
       Path file = dir.resolve("plain/adapter_config.json");
       String text = java.nio.file.Files.readString(file);
       java.nio.file.Files.writeString(
-          file, text.replace("\"init_lora_weights\": true", "\"init_lora_weights\": \"corda\""));
+          file,
+          text.replace("\"init_lora_weights\": true", "\"init_lora_weights\": \"" + init + "\""));
       assertThatThrownBy(() -> Peft.load(model, dir.resolve("plain")))
           .hasMessageContaining("path_initial_model_for_weight_conversion");
+    }
+  }
+
+  // ---- LoRA-GA
+
+  /** What the texts lose on their next tokens, one text after the other. */
+  private static Gradients gradients(Pretrained model, String... targets) {
+    try (NDManager data = Torch.newManager();
+        TensorSource in = Safetensors.open(GOLDEN.resolve("calibrated/inputs.safetensors"))) {
+      NDArray ids = in.load("input_ids", data);
+      NDArray mask = in.load("attention_mask", data);
+      return Gradients.of(
+          model,
+          List.of(targets),
+          (int) ids.getShape().get(0),
+          (block, store, manager, number) -> {
+            long length = mask.get(number).sum().getLong();
+            NDArray text = ids.get(number).get(":" + length).expandDims(0);
+            NDArray logits =
+                block
+                    .forward(store, new NDList(text, text.onesLike()), false)
+                    .singletonOrThrow()
+                    .get(0);
+            return CrossEntropy.mean(logits.get(":-1"), text.get(0).get("1:"));
+          });
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Test
+  void lora_ga_is_hugging_faces() throws IOException {
+    try (Pretrained model = Models.load(BASE);
+        Gradients seen = gradients(model, "q", "o", "up");
+        NDManager manager = Torch.newManager();
+        Scope scope = Scope.open();
+        TensorSource hf = Safetensors.open(GOLDEN.resolve("calibrated/lora_ga.safetensors"));
+        Tuned tuned =
+            Peft.lora(model)
+                .rank(8)
+                .alpha(6)
+                .targets("q", "o", "up")
+                .init(LoraInit.loraGa(seen))
+                .apply()) {
+      assertThat(seen).hasToString("6 layers, 24 batches");
+      assertThat(distance(run(tuned, manager), run(model, manager)))
+          .as("starts at W0")
+          .isLessThan(1e-5f);
+      Map<String, Parameter> theta = tuned.trainable();
+      assertThat(theta).hasSize(12);
+      for (String n : theta.keySet()) {
+        if (n.endsWith(".lora_A.weight")) {
+          String site = n.replaceAll("^default:|.lora_A.weight$", "");
+          sameButForSigns(value(theta, site, "A"), hf.load(site + ".A", manager), site);
+          sameButForSigns(
+              value(theta, site, "B").transpose(), hf.load(site + ".B", manager).transpose(), site);
+        }
+      }
+      Noise.on(tuned);
+      keeps(model, tuned, manager);
+      Map<String, ?> config = Json.read(dir.resolve("once/adapter_config.json"));
+      assertThat(config.get("init_lora_weights")).isEqualTo(true);
+      assertThat(config.get("r")).as("holds what was taken out of the base").isEqualTo(16L);
+    }
+  }
+
+  @Test
+  void gradients_of_labelled_texts_are_means_of_batches() {
+    List<String> texts = IntStream.range(0, 11).mapToObj(i -> "a text of number " + i).toList();
+    List<String> labels = IntStream.range(0, 11).mapToObj(i -> i % 2 == 0 ? "x" : "y").toList();
+    Examples rows = Examples.of(texts, labels);
+    try (Pretrained words = Models.load(GOLDEN.resolve("resized/mean"));
+        Pretrained model = words.classify(rows.labels());
+        Gradients seen = Peft.gradients(model, rows, "q")) {
+      assertThat(seen.toString()).endsWith(" layers, 2 batches");
+      Site q = Peft.lora(model).targets("q").sites().get(0);
+      assertThat(seen.at(q).abs().max().getFloat()).isPositive();
+      assertThat(model.getParameters().values().stream().noneMatch(p -> p.requiresGradient()))
+          .as("the model is as it was")
+          .isEqualTo(words.getParameters().values().stream().noneMatch(p -> p.requiresGradient()));
+    }
+  }
+
+  private static void sameButForSigns(NDArray rows, NDArray expected, String site) {
+    NDArray sizes = expected.norm(new int[] {1}, false);
+    NDArray along = rows.mul(expected).sum(new int[] {1}).abs();
+    assertThat(along.div(sizes.square()).sub(1).abs().max().getFloat()).as(site).isLessThan(1e-3f);
+    assertThat(rows.norm(new int[] {1}, false).div(sizes).sub(1).abs().max().getFloat())
+        .as(site)
+        .isLessThan(1e-3f);
+  }
+
+  @Test
+  void lora_ga_needs_gradients_of_its_sites_and_room_for_twice_its_rank() {
+    try (Pretrained model = Models.load(BASE);
+        Gradients seen = gradients(model, "q")) {
+      assertThatThrownBy(() -> Peft.lora(model).targets("up").init(LoraInit.loraGa(seen)).apply())
+          .hasMessageContaining("nothing is known of the weight of model.layers.0.mlp.up_proj");
+      assertThatThrownBy(
+              () -> Peft.lora(model).rank(17).targets("q").init(LoraInit.loraGa(seen)).apply())
+          .hasMessageContaining("at most half of the smaller side");
+      assertThatThrownBy(() -> LoraInit.loraGa(seen, 0)).hasMessageContaining("stable_gamma");
     }
   }
 

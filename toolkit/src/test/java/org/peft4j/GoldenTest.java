@@ -50,7 +50,7 @@ class GoldenTest {
           "ensure_weight_tying");
 
   /** Held to Hugging Face's values by {@code golden_hooks.py}. */
-  private static final Set<String> OF_HOOKS = Set.of("PROMPT_TUNING", "PREFIX_TUNING");
+  private static final Set<String> OF_HOOKS = Set.of("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING");
 
   private static Path root() {
     try {
@@ -160,7 +160,8 @@ class GoldenTest {
         if ("fails".equals(c.get("merged"))) {
           assertThatThrownBy(tuned::merge)
               .isInstanceOf(IllegalStateException.class)
-              .hasMessageContaining("bias");
+              .hasMessageContaining(tuned.isMergeable() ? "bias" : tuned.method("default").name());
+          saveAgain(tuned, bench, id);
           return;
         }
         try (Pretrained merged = tuned.merge()) {

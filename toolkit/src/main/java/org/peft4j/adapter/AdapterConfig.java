@@ -12,11 +12,13 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.AtomicFiles;
 import org.peft4j.format.Json;
 import org.peft4j.spi.Entries;
 import org.peft4j.spi.Hook;
+import org.peft4j.spi.Kind;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
@@ -37,7 +39,6 @@ final class AdapterConfig {
   /** The role of the table that tokens are looked up in. */
   private static final String EMBEDDINGS = "embed";
 
-  private static final String PARAMETERS = "target_parameters";
 
   /** The type that has them. */
   private static final String LORA = "LORA";
@@ -46,6 +47,10 @@ final class AdapterConfig {
 
   /** Types whose configuration in Hugging Face PEFT has no {@code modules_to_save}. */
   private static final Set<String> WITHOUT_MODULES = Set.of("TRAINABLE_TOKENS");
+
+  private static final String PARAMETERS = "target_parameters";
+
+  private static final String REPLICATION = "layer_replication";
 
   private static final String FEED_FORWARD = "feedforward_modules";
 
@@ -163,7 +168,6 @@ final class AdapterConfig {
   }
 
   static Read read(Path file, Blueprint blueprint) throws IOException {
-    List<Site> sites = blueprint.sites();
     Map<String, @Nullable Object> values = Json.read(file);
     Entries c = new Entries(file.toString(), values);
     String type = c.textOrNull("peft_type");
@@ -179,7 +183,8 @@ final class AdapterConfig {
         requireSizes(c, hook.sizes(blueprint.anatomy(hook)));
         reparam = hook.filed();
       }
-      placement = placement(c, values, sites);
+      requireNoNewLayers(c, values);
+      placement = placement(c, values, blueprint);
     } catch (IllegalArgumentException e) {
       String message = String.valueOf(e.getMessage());
       throw message.startsWith(file.toString())
@@ -197,6 +202,19 @@ final class AdapterConfig {
         "fan_in_fan_out");
     c.requireAllRead();
     return new Read(reparam, placement);
+  }
+
+  /** An adapter changes no model, so it does not make one deeper either. */
+  private static void requireNoNewLayers(Entries c, Map<String, @Nullable Object> values) {
+    if (c.has(REPLICATION)) {
+      throw new IllegalArgumentException(
+          REPLICATION
+              + "\nexpected: null\nfound: "
+              + values.get(REPLICATION)
+              + ", which makes the base deeper by repeating its layers"
+              + "\nfix: keep the deeper model as one of its own, with a copy of each repeated layer, and"
+              + " load the adapter onto that, without this entry");
+    }
   }
 
   private static void requireSizes(Entries c, Map<String, Object> sizes) {
@@ -218,11 +236,18 @@ final class AdapterConfig {
   }
 
   private static Placement placement(
-      Entries c, Map<String, @Nullable Object> values, List<Site> sites) {
+      Entries c, Map<String, @Nullable Object> values, Blueprint blueprint) {
+    List<Site> sites = blueprint.sites();
     List<String> targets = new ArrayList<>(patterns(c, values, "target_modules"));
     List<String> exclude = new ArrayList<>(patterns(c, values, "exclude_modules"));
     List<String> parameters = c.texts(PARAMETERS);
-    targets.addAll(TargetParameters.targets(parameters, sites));
+    Map<Boolean, List<String>> bare =
+        parameters.stream()
+            .collect(
+                Collectors.partitioningBy(
+                    p -> sites.stream().anyMatch(s -> TargetParameters.matches(p, s))));
+    targets.addAll(TargetParameters.targets(bare.getOrDefault(true, List.of()), sites));
+    targets.addAll(modules(bare.getOrDefault(false, List.of()), blueprint));
     for (Site s : sites) { // a module's name or expression is not for these
       if (TargetParameters.isOne(s)
           && parameters.stream().noneMatch(p -> TargetParameters.matches(p, s))) {
@@ -247,6 +272,34 @@ final class AdapterConfig {
         List.copyOf(save),
         Placement.Bias.of(bias),
         tokens(c, values.get(TOKENS)));
+  }
+
+  /**
+   * The linear modules whose weights are {@code target_parameters}: a LoRA of such a weight is that
+   * of its module.
+   */
+  private static List<String> modules(List<String> parameters, Blueprint blueprint) {
+    List<String> out = new ArrayList<>();
+    for (String name : parameters) {
+      String module = name.replaceFirst("\\.weight$", "");
+      List<Site> hit =
+          blueprint.sites().stream()
+              .filter(s -> s.path().equals(module) || s.path().endsWith("." + module))
+              .toList();
+      if (hit.isEmpty()
+          || module.equals(name)
+          || hit.stream().anyMatch(s -> s.kind() != Kind.LINEAR || blueprint.isTransposed(s))) {
+        throw new IllegalArgumentException(
+            PARAMETERS
+                + "\nexpected: weights of linear modules, such as q_proj.weight\nfound: "
+                + name
+                + (hit.isEmpty()
+                    ? ", of no module here"
+                    : ", of " + hit.get(0).path() + ", whose parameters a LoRA has no place for"));
+      }
+      hit.forEach(s -> out.add(s.path()));
+    }
+    return out;
   }
 
   private static Map<String, List<Integer>> tokens(Entries c, @Nullable Object found) {

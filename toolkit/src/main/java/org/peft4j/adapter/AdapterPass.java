@@ -6,9 +6,12 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Additive;
 import org.peft4j.spi.At;
@@ -34,6 +37,8 @@ final class AdapterPass extends Pass {
   private final Seed seed;
   private final NDManager owner;
   private final IdentityHashMap<Frozen, Weight> weights = new IdentityHashMap<>();
+  private final Map<String, NDArray> known = new HashMap<>();
+  private @Nullable Context context;
 
   /** The manager {@code owner} gets the arrays made on the way. */
   AdapterPass(ParameterStore values, boolean training, Active active, Seed seed, NDManager owner) {
@@ -190,7 +195,24 @@ final class AdapterPass extends Pass {
   }
 
   @Override
+  public @Nullable Context context() {
+    return context;
+  }
+
+  @Override
+  public NDArray once(String name, Supplier<NDArray> make) {
+    NDArray value = known.get(name);
+    if (value == null) {
+      value = Scope.giveTo(owner, make.get());
+      known.put(name, value);
+    }
+    return value;
+  }
+
+  @Override
   public NDArray embeddings(Context context, NDArray x) {
+    this.context = context;
+    known.clear();
     NDArray y = below.embeddings(context, x);
     if (context.start()) {
       for (Acting a : hooks()) {

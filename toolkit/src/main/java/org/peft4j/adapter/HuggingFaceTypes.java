@@ -49,10 +49,6 @@ public final class HuggingFaceTypes {
         "MULTITASK_PROMPT_TUNING",
         "one prompt for several tasks, chosen by task_ids: use prompt_tuning, one for each task");
     all.put("OSF", "full fine-tuning beside the largest singular directions: use full or pissa");
-    all.put(
-        "P_TUNING",
-        "a prompt made by a network that its file no longer has: use prompt_tuning, whose file"
-            + " holds the same prompt");
     all.put("POLY", "several LoRAs mixed by task_ids, which nothing merges: use multilora");
     all.put(
         "PSOFT",

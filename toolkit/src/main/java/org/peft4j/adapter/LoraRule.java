@@ -6,6 +6,8 @@ import org.peft4j.reparam.Full;
 import org.peft4j.reparam.Lora;
 import org.peft4j.reparam.LoraFa;
 import org.peft4j.reparam.LoraPlus;
+import org.peft4j.reparam.Mica;
+import org.peft4j.reparam.Velora;
 import org.peft4j.spi.Kind;
 import org.peft4j.spi.Reparam;
 import org.peft4j.spi.Site;
@@ -24,7 +26,11 @@ record LoraRule(String failure, String expected, Set<Kind> kinds, boolean wholeM
   static @Nullable Lora lora(@Nullable Reparam method) {
     return method instanceof Lora l
         ? l
-        : method instanceof LoraPlus p ? p.lora() : method instanceof LoraFa f ? f.lora() : null;
+        : method instanceof LoraPlus p
+            ? p.lora()
+            : method instanceof LoraFa f
+                ? f.lora()
+                : method instanceof Mica m ? m.lora() : method instanceof Velora v ? v.lora() : null;
   }
 
   static boolean isWhole(Attachment a) {

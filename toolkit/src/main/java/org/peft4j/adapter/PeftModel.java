@@ -207,6 +207,24 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   }
 
   /**
+   * Makes a router of trained LoRAs, which mixes them anew for every token (Arrow, arXiv
+   * 2405.11157), and makes it the active adapter. It is not trained, saved or merged.
+   *
+   * @param topK how many of them count for a token, such as 3
+   * @param temperature above 0; 1 is usual, the higher, the more alike they count
+   * @param experts names of LoRAs of the same linear modules
+   */
+  public PeftModel route(String name, int topK, double temperature, String... experts) {
+    requireNotMerged("route adapters");
+    if (adapters.containsKey(name)) {
+      throw new IllegalArgumentException(
+          "adapter '" + name + "' exists\nfix: delete it first, or choose another name");
+    }
+    put(new Routing(this, List.of(experts)).build(name, topK, temperature));
+    return this;
+  }
+
+  /**
    * Makes a plain LoRA of what the active adapters do to the weights, by SVD, and makes it the
    * active one: for runtimes that know LoRA alone.
    *
@@ -327,6 +345,15 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
         .map(a -> java.util.Objects.requireNonNull(a.hook()))
         .mapToInt(h -> h.promptTokens() + h.prefixTokens())
         .sum();
+  }
+
+  /**
+   * Whether the active adapters depend on earlier tokens beyond their keys and values, which a
+   * graph with a cache does not keep.
+   */
+  public final boolean remembers() {
+    return active.hooks().stream()
+        .anyMatch(a -> java.util.Objects.requireNonNull(a.hook()).remembers());
   }
 
   /** What a training loop asks of the active adapters' methods. */

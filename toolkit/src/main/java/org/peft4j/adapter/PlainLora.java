@@ -32,9 +32,9 @@ import org.peft4j.tensor.Torch;
  * Linear modules that it trains as a whole, such as a new head, go with it.
  */
 public final class PlainLora {
-  private static final String A = "lora_A.weight";
+  static final String A = "lora_A.weight";
 
-  private static final String B = "lora_B.weight";
+  static final String B = "lora_B.weight";
 
   private static final LoraRule SWAPPED =
       new LoraRule(

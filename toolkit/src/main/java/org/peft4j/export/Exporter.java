@@ -189,7 +189,7 @@ public final class Exporter {
 
   private Part part() {
     Anatomy sizes = model.anatomy();
-    boolean cached = options.cache && model.task() == Task.CAUSAL_LM && virtualTokens() == 0;
+    boolean cached = options.cache && model.task() == Task.CAUSAL_LM && !looksBack();
     if (sizes == null || !cached) {
       return new WholePart(block, model, config());
     }
@@ -197,8 +197,8 @@ public final class Exporter {
   }
 
   /** Virtual tokens stand at a text's start, which a graph with a cache cannot tell from later. */
-  private int virtualTokens() {
-    return block instanceof PeftModel tuned ? tuned.virtualTokens() : 0;
+  private boolean looksBack() {
+    return block instanceof PeftModel tuned && (tuned.virtualTokens() > 0 || tuned.remembers());
   }
 
   private Config config() {

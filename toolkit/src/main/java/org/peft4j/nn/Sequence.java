@@ -8,8 +8,10 @@ import ai.djl.pytorch.engine.PtNDManager;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Context;
+import org.peft4j.spi.KeysValues;
 import org.peft4j.spi.Pass;
 import org.peft4j.tensor.Scalars;
 
@@ -82,7 +84,10 @@ public final class Sequence {
       @Nullable NDArray positions,
       @Nullable KvCache cache) {
     long past = cache == null ? 0 : cache.length();
-    Context context = new Context(ids, mask, past);
+    Context context =
+        cache == null
+            ? new Context(ids, mask, past)
+            : new Context(ids, mask, past, (name, make) -> kept(cache, name, make));
     int virtual = prompt + prefix;
     long tokens = ids.getShape().get(1);
     long length = past == 0 ? tokens + prompt : tokens;
@@ -100,6 +105,19 @@ public final class Sequence {
               + mask.getShape());
     }
     return new Sequence(context, cache, whole, positions, length, offset, virtual);
+  }
+
+  /** A number of every text among the keys and values that a cache does not change. */
+  private static NDArray kept(KvCache cache, String name, Supplier<NDArray> make) {
+    KeysValues both =
+        cache.once(
+            name,
+            () -> {
+              NDArray each = make.get();
+              NDArray wide = each.reshape(each.getShape().get(0), 1, 1, 1);
+              return new KeysValues(wide, wide);
+            });
+    return both.keys().reshape(-1, 1);
   }
 
   public Context context() {

@@ -174,7 +174,8 @@ public record AdaLora(
     return sum == null ? null : Scalars.mul(sum, orthogonality / (2.0 * sites.size()));
   }
 
-  private static NDArray deviation(NDArray gram) {
+  /** {@code |gram - I|}. */
+  static NDArray deviation(NDArray gram) {
     NDArray eye =
         gram.getManager().eye((int) gram.getShape().get(0)).toType(gram.getDataType(), false);
     return gram.sub(eye).square().sum().sqrt();

@@ -253,7 +253,11 @@ public record Lora(
     if (at.site().kind() != Kind.LINEAR) {
       return y.add(branch(at, x));
     }
-    NDArray low = at.map(at.dropout(dropout, x), at.theta(A), null);
+    return raised(at, y, at.map(at.dropout(dropout, x), at.theta(A), null));
+  }
+
+  /** y with what B makes of {@code low [..., r]}, the A of a linear layer on its input. */
+  NDArray raised(At at, NDArray y, NDArray low) {
     NDArray sum = LowRank.add(y, low, at.theta(B), scale());
     NDArray bias = biasDelta(at);
     return bias == null ? sum : sum.add(bias);

@@ -7,6 +7,7 @@ import java.util.Locale;
 import org.peft4j.quant.Storages;
 import org.peft4j.spi.Calibration;
 import org.peft4j.spi.Init;
+import org.peft4j.spi.Sensitivity;
 import org.peft4j.spi.Site;
 import org.peft4j.tensor.Qr;
 import org.peft4j.tensor.Scalars;
@@ -66,6 +67,22 @@ public enum LoraInit implements LoraStart {
    */
   public static LoraStart cordaKeeping(Calibration seen) {
     return new Corda(seen, true);
+  }
+
+  /** {@link #loraGa(Sensitivity, double)} with gamma 16. */
+  public static LoraStart loraGa(Sensitivity seen) {
+    return loraGa(seen, 16);
+  }
+
+  /**
+   * A and B from the gradient of the loss by W0, so that the first step is like one of full
+   * fine-tuning (LoRA-GA, arXiv 2407.05000). What is saved is a plain LoRA of twice the rank.
+   *
+   * @param seen gradients by the sites' weights, such as {@code Peft.gradients(model, rows)}
+   * @param gamma above 0; the larger, the smaller the start of B
+   */
+  public static LoraStart loraGa(Sensitivity seen, double gamma) {
+    return new LoraGa(seen, gamma);
   }
 
   /** {@link #loftq(String, int)} in NF4 and one round. */
@@ -181,12 +198,14 @@ public enum LoraInit implements LoraStart {
     if (s.startsWith("pissa_niter_")) {
       return PISSA; // the same factors, here from the exact decomposition
     }
-    if (s.equals("eva")) {
+    if (s.equals("eva") || s.equals("mica")) {
       return KAIMING; // the values are the file's
     }
-    if (s.equals("corda")) {
+    if (s.equals("corda") || s.equals("lora_ga")) {
       throw new IllegalArgumentException(
-          "init_lora_weights\nexpected: a start that W0 and a seed give again\nfound: corda, whose base comes from data\n"
+          "init_lora_weights\nexpected: a start that W0 and a seed give again\nfound: "
+              + s
+              + ", whose base comes from data\n"
               + "fix: save it as a plain LoRA; Hugging Face PEFT does so by path_initial_model_for_weight_conversion");
     }
     for (LoraInit init : values()) {

@@ -27,6 +27,11 @@ interface OnLora extends Additive {
   /** The same method on another configuration. */
   OnLora on(Lora lora);
 
+  /** The view in which LoRA finds its factors, for methods that compute them. */
+  default At factors(At at) {
+    return at;
+  }
+
   @Override
   default String peftType() {
     return lora().peftType();
@@ -84,7 +89,7 @@ interface OnLora extends Additive {
 
   @Override
   default NDArray delta(At at) {
-    return lora().delta(at);
+    return lora().delta(factors(at));
   }
 
   @Override
@@ -94,12 +99,12 @@ interface OnLora extends Additive {
 
   @Override
   default NDArray branch(At at, NDArray x) {
-    return lora().branch(at, x);
+    return lora().branch(factors(at), x);
   }
 
   @Override
   default NDArray forward(At at, NDArray x) {
-    return lora().forward(at, x);
+    return lora().forward(factors(at), x);
   }
 
   @Override

@@ -1,6 +1,8 @@
 package org.peft4j.reparam;
 
 import java.util.List;
+import java.util.function.Function;
+import java.util.function.Predicate;
 import org.peft4j.spi.Entries;
 import org.peft4j.spi.Method;
 import org.peft4j.spi.Reparam;
@@ -16,6 +18,12 @@ public final class Reparams {
           new Method(new LoraFa(new Lora(), true), LoraFa::orthogonal),
           new Method(new LongLora(), LongLora::fromConfig),
           new Method(new Dora(), Dora::fromConfig),
+          new Method(new Kasa(), Kasa::fromConfig),
+          new Method(new Mica(), Mica::fromConfig),
+          new Method(new BdLora(), BdLora::fromConfig),
+          new Method(new Velora(), Velora::fromConfig),
+          new Method(new MonteClora(), MonteClora::fromConfig),
+          new Method(new Alora(new Lora(), List.of(4)), Alora::fromConfig), // whatever users say
           new Method(new AdaLora(), AdaLora::fromConfig),
           new Method(new Vera(), Vera::fromConfig),
           new Method(new TiedLora(), TiedLora::fromConfig),
@@ -59,12 +67,33 @@ public final class Reparams {
           new Method(new Spafit(), Spafit::fromConfig),
           new Method(new Full(), Full::fromConfig));
 
-  /** A file of type LORA is a DoRA's or a LongLoRA's if it says so. */
+  private record Variant(Predicate<Entries> in, Function<Entries, Reparam> read) {}
+
+  /** How files of type LORA say that they are a variant's. */
+  private static final List<Variant> VARIANTS =
+      List.of(
+          new Variant(LongLora::in, LongLora::fromConfig),
+          new Variant(c -> c.flag("use_dora", false), Dora::fromConfig),
+          new Variant(Kasa::in, Kasa::fromConfig),
+          new Variant(Mica::in, Mica::fromConfig),
+          new Variant(BdLora::in, BdLora::fromConfig),
+          new Variant(Velora::in, Velora::fromConfig),
+          new Variant(MonteClora::in, MonteClora::fromConfig),
+          new Variant(Alora::in, Alora::fromConfig),
+          new Variant(
+              Arrow::in,
+              c -> {
+                throw Arrow.refused();
+              }));
+
+  /** A LoRA, or the variant of it that the file says; entries of a second one are refused later. */
   private static Reparam lora(Entries c) {
-    if (LongLora.in(c)) {
-      return LongLora.fromConfig(c);
+    for (Variant variant : VARIANTS) {
+      if (variant.in.test(c)) {
+        return variant.read.apply(c);
+      }
     }
-    return c.flag("use_dora", false) ? Dora.fromConfig(c) : Lora.fromConfig(c);
+    return Lora.fromConfig(c);
   }
 
   private Reparams() {}

@@ -49,6 +49,12 @@ public final class At {
     return new At(site, base, pass, below, theta, other);
   }
 
+  /** The same with another value of one of the method's tensors. */
+  public At with(String tensor, NDArray value) {
+    return new At(
+        site, base, pass, below, n -> n.equals(tensor) ? value : theta.apply(n), constants);
+  }
+
   /**
    * A value that the method declares constant: gradients do not go through it, and finite
    * differences hold it.

@@ -164,6 +164,18 @@ public final class Entries {
     throw wrong(key, "a map of numbers", v);
   }
 
+  /** Entries within an entry, to be read and checked like a file's; none where it is not there. */
+  public Entries section(String key) {
+    Object v = raw(key);
+    Map<String, @Nullable Object> inside = new LinkedHashMap<>();
+    if (v instanceof Map<?, ?> map) {
+      map.forEach((k, value) -> inside.put(String.valueOf(k), value));
+    } else if (v != null) {
+      throw wrong(key, "a map", v);
+    }
+    return new Entries(source + ": " + key, inside);
+  }
+
   /** A map from names to lists of booleans, in the order of the file. */
   public Map<String, List<Boolean>> masks(String key) {
     Object v = raw(key);

@@ -53,6 +53,11 @@ public interface Hook extends Reparam {
     return false;
   }
 
+  /** Whether what it does at a token depends on earlier ones beyond their keys and values. */
+  default boolean remembers() {
+    return false;
+  }
+
   /** Whether it can act in some layers only. */
   default boolean choosesLayers() {
     return false;

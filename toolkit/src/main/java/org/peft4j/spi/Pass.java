@@ -3,6 +3,8 @@ package org.peft4j.spi;
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.peft4j.tensor.Seed;
 
 /**
@@ -92,6 +94,16 @@ public abstract class Pass extends ParameterStore {
   /** What the model goes on with after a layer. */
   public NDArray layer(Context context, Place at, NDArray h) {
     return h;
+  }
+
+  /** What this pass works on; null before a model has told it, and in blocks of others. */
+  public @Nullable Context context() {
+    return null;
+  }
+
+  /** What {@code make} gives, made once for each {@link #context}. */
+  public NDArray once(String name, Supplier<NDArray> make) {
+    return make.get();
   }
 
   /** x with some elements zeroed and the others scaled up, in training; else x itself. */

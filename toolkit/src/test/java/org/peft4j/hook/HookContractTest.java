@@ -60,6 +60,9 @@ class HookContractTest {
               PromptTuning.Start.TEXT,
               new PromptTuning.Text("two words", "a model", List.of(7L, 4L))));
     }
+    if (method.standard() instanceof PTuning) {
+      all.add(new PTuning(3, 5, true));
+    }
     if (method.standard() instanceof PrefixTuning) {
       all.add(new PrefixTuning(3, 5, false));
       all.add(new PrefixTuning(3, 0, true));

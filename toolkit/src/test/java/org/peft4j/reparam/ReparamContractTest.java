@@ -1,6 +1,7 @@
 package org.peft4j.reparam;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
@@ -39,6 +40,7 @@ import org.peft4j.spi.Weight;
 import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Seed;
+import org.peft4j.tensor.Svd;
 import org.peft4j.tensor.Torch;
 
 /**
@@ -103,6 +105,14 @@ class ReparamContractTest {
       double off = maxAbs(w.weight().sub(c.w0));
       if (method.name().matches("vblora|unilora")) {
         assertThat(off).isBetween(1e-5, 1e-2); // near W0
+      } else if (method instanceof Kasa kasa) { // without the smallest directions
+        float[] sizes = Svd.precise(c.w0).s().toFloatArray();
+        double dropped = 0;
+        for (int i = sizes.length - kasa.lora().rank(); i < sizes.length; i++) {
+          dropped += (double) sizes[i] * sizes[i];
+        }
+        assertThat(w.weight().sub(c.w0).norm().getFloat())
+            .isCloseTo((float) Math.sqrt(dropped), within(1e-5f));
       } else if (random) {
         assertThat(off).isGreaterThan(1e-3);
       } else {
@@ -366,7 +376,7 @@ class ReparamContractTest {
       return trained;
     }
 
-    /** A smooth function of all that the site computes. */
+    /** A smooth function of all that the site computes, with the method's own term of the loss. */
     NDArray loss() {
       Weight w = method.effective(at);
       NDArray loss =
@@ -377,7 +387,8 @@ class ReparamContractTest {
       if (w.bias() != null) {
         loss = loss.add(w.bias().square().sum());
       }
-      return loss;
+      NDArray penalty = method.penalty(List.of(at));
+      return penalty == null ? loss : loss.add(penalty);
     }
 
     void backward() {

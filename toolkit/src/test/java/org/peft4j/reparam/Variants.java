@@ -12,6 +12,24 @@ final class Variants {
 
   /** Configurations beyond a method's defaults that take other paths through its code. */
   static List<Reparam> of(Method entry) {
+    if (entry.standard() instanceof BdLora) {
+      Lora two = new Lora().withRank(2);
+      return List.of(
+          new BdLora(two, 2, List.of(), List.of(), true), // B at a site without a role
+          new BdLora(two, 2, List.of("si"), List.of("other"), true),
+          new BdLora(two, 2, List.of("another"), List.of(), false));
+    }
+    if (entry.standard() instanceof Alora a) {
+      return List.of(a.on(a.lora().withRank(2)), new Alora(new Lora(), List.of(7, 8, 7)));
+    }
+    if (entry.standard() instanceof MonteClora m) {
+      return List.of(
+          m.on(m.lora().withRank(2)), new MonteClora(new Lora(), 3, 0.1, 0.2, 0.3, true));
+    }
+    if (entry.standard() instanceof Velora v) {
+      return List.of(
+          v.on(v.lora().withRank(2)), new Velora(new Lora(), 3, 2, Velora.Vector.RANDOM));
+    }
     if (entry.standard() instanceof OnLora m && !(m instanceof LoraPlus)) {
       return List.of(m.on(m.lora().withRank(2))); // rows of a small site that are all different
     }
