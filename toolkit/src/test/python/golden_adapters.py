@@ -19,6 +19,7 @@ NOISE = [
     ("lora_A", 0.15),
     ("lora_B", 0.25),
     ("lora_E", 0.5),
+    ("osf_", 0.06),
     ("vera_lambda_b", 0.6),
     ("vera_lambda_d", 0.4),
     ("", 0.2),
@@ -73,6 +74,9 @@ def save(model, directory: Path, **options):
         model.save_pretrained(directory, **options)
     for card in [directory / "README.md", *directory.glob("*/README.md")]:
         card.unlink(missing_ok=True)
+    for config in directory.glob("**/adapter_config.json"):  # where this machine has the base
+        text = re.sub(r'("base_model_name_or_path": ")[^"]*/', r"\1", config.read_text())
+        config.write_text(text)
 
 
 def wrap(case, root):

@@ -42,6 +42,7 @@ import org.peft4j.reparam.Mora;
 import org.peft4j.reparam.MultiLora;
 import org.peft4j.reparam.Nola;
 import org.peft4j.reparam.Oft;
+import org.peft4j.reparam.Osf;
 import org.peft4j.reparam.Peanut;
 import org.peft4j.reparam.Pvera;
 import org.peft4j.reparam.RandLora;
@@ -298,6 +299,11 @@ public final class Peft {
   /** LoRA whose numbers are all drawn from one vector (Uni-LoRA, arXiv 2506.00799). */
   public static UniLora.Options<Tuned> uniLora(Block model) {
     return UniLora.Options.on(target(model));
+  }
+
+  /** All but the largest singular directions of each weight (OSF, arXiv 2504.07097). */
+  public static Osf.Options<Tuned> osf(Block model) {
+    return Osf.Options.on(target(model));
   }
 
   /** Factors on keys, values and the feed-forward part (IA3, arXiv 2205.05638). */

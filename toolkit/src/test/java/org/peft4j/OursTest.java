@@ -273,6 +273,7 @@ class OursTest {
     all.put("tinylora", new Case(shape, m -> Peft.tinyLora(m).numbers(9).targets(some).apply()));
     all.put(
         "unilora", new Case(shape, m -> Peft.uniLora(m).rank(2).numbers(99).targets(some).apply()));
+    all.put("osf", new Case(base, m -> Peft.osf(m).keep(0.75).targets(linear).apply()));
     // Hugging Face wants a classifier in the file of a prompt
     String[] save = shape.equals("bert") ? new String[] {"classifier"} : new String[0];
     all.put(
@@ -316,9 +317,15 @@ class OursTest {
     return tuned;
   }
 
+  /** All cases, or those that {@code -Dgolden=REGEX} names. */
+  private static Stream<Map.Entry<String, Case>> chosen() {
+    String some = System.getProperty("golden", ".*");
+    return cases().entrySet().stream().filter(e -> e.getKey().matches(some));
+  }
+
   /** Writes the adapters into a directory. */
   public static void main(String[] args) throws IOException {
-    for (Map.Entry<String, Case> e : cases().entrySet()) {
+    for (Map.Entry<String, Case> e : chosen().toList()) {
       Path dir = Path.of(args[0]).resolve(e.getKey());
       try (Pretrained base = Models.load(golden("hf/base/" + e.getValue().base));
           Tuned tuned = make(e.getKey(), e.getValue(), base)) {
@@ -363,9 +370,7 @@ class OursTest {
 
   @TestFactory
   Stream<DynamicTest> what_we_write_is_what_hugging_face_reads(@TempDir Path dir) {
-    String some = System.getProperty("golden", ".*");
-    return cases().entrySet().stream()
-        .filter(e -> e.getKey().matches(some))
+    return chosen()
         .map(e -> DynamicTest.dynamicTest(e.getKey(), () -> check(e.getKey(), e.getValue(), dir)));
   }
 

@@ -14,11 +14,11 @@ public final class HuggingFaceTypes {
   private static final Set<String> ALL =
       Set.of(
           """
-          ADALORA ADAMSS ADAPTION_PROMPT BEFT BOFT C3A CARTRIDGE CPT DEFT DELORA FOURIERFT FROD GLORA
-          GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR LORA MISS MULTITASK_PROMPT_TUNING OFT OSF
-          PEANUT POLY PREFIX_TUNING PROMPT_TUNING PSOFT PVERA P_TUNING RANDLORA ROAD SHADOW SHIRA
-          SUPERTUNING TINYLORA TRAINABLE_TOKENS UNILORA VBLORA VERA WAVEFT XLORA
-          """
+ADALORA ADAMSS ADAPTION_PROMPT BEFT BOFT C3A CARTRIDGE CPT DEFT DELORA FOURIERFT FROD GLORA
+GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR LORA MISS MULTITASK_PROMPT_TUNING OFT OSF
+PEANUT POLY PREFIX_TUNING PROMPT_TUNING PSOFT PVERA P_TUNING RANDLORA ROAD SHADOW SHIRA
+SUPERTUNING TINYLORA TRAINABLE_TOKENS UNILORA VBLORA VERA WAVEFT XLORA
+"""
               .strip()
               .split("\\s+"));
 
@@ -48,7 +48,6 @@ public final class HuggingFaceTypes {
     all.put(
         "MULTITASK_PROMPT_TUNING",
         "one prompt for several tasks, chosen by task_ids: use prompt_tuning, one for each task");
-    all.put("OSF", "full fine-tuning beside the largest singular directions: use full or pissa");
     all.put(
         "P_TUNING",
         "a prompt made by a network that its file no longer has: use prompt_tuning, whose file"

@@ -126,6 +126,9 @@ final class Variants {
     if (entry.standard() instanceof TinyLora) {
       all.add(new TinyLora(3, 5, 1, 7, false, 0));
     }
+    if (entry.standard() instanceof Osf) {
+      all.add(new Osf(3, Map.of("te$", 0.8)));
+    }
     if (entry.standard() instanceof Vera) {
       all.add(new Vera(3, 0, 0.1, 7, false));
     }
