@@ -44,6 +44,7 @@ import org.peft4j.reparam.Nola;
 import org.peft4j.reparam.Oft;
 import org.peft4j.reparam.Osf;
 import org.peft4j.reparam.Peanut;
+import org.peft4j.reparam.Psoft;
 import org.peft4j.reparam.Pvera;
 import org.peft4j.reparam.RandLora;
 import org.peft4j.reparam.Relora;
@@ -304,6 +305,11 @@ public final class Peft {
   /** All but the largest singular directions of each weight (OSF, arXiv 2504.07097). */
   public static Osf.Options<Tuned> osf(Block model) {
     return Osf.Options.on(target(model));
+  }
+
+  /** A rotation between the largest singular directions (PSOFT, arXiv 2505.11235). */
+  public static Psoft.Options<Tuned> psoft(Block model) {
+    return Psoft.Options.on(target(model));
   }
 
   /** Factors on keys, values and the feed-forward part (IA3, arXiv 2205.05638). */

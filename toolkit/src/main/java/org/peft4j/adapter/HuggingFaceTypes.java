@@ -54,10 +54,6 @@ SUPERTUNING TINYLORA TRAINABLE_TOKENS UNILORA VBLORA VERA WAVEFT XLORA
             + " holds the same prompt");
     all.put("POLY", "several LoRAs mixed by task_ids, which nothing merges: use multilora");
     all.put(
-        "PSOFT",
-        "rotations between the largest singular directions of each weight; its file does not have"
-            + " these, and their signs depend on the machine: use oft");
-    all.put(
         "SHADOW",
         "a second, smaller model that runs beside the first and is no change of its weights:"
             + " use pfeiffer");

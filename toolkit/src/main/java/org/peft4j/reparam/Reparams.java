@@ -50,6 +50,7 @@ public final class Reparams {
           Keyed.method(new TinyLora()),
           new Method(new UniLora(), UniLora::fromConfig),
           Keyed.method(new Osf()),
+          new Method(new Psoft(), Psoft::fromConfig),
           new Method(new Ia3(), Ia3::fromConfig),
           new Method(new BitFit(), BitFit::fromConfig),
           new Method(new LnTuning(), LnTuning::fromConfig),

@@ -15,6 +15,8 @@ public final class Declaration {
     TRAINED,
     /** Constant and saved. */
     SAVED,
+    /** Constant and saved; computed anew from W0 where a file of others does not have it. */
+    OPTIONAL,
     /** Constant and computed anew from the seed or from W0 when an adapter is loaded. */
     DERIVED,
     /** Changed by the method itself in training; part of a checkpoint, not of the adapter file. */
@@ -38,6 +40,10 @@ public final class Declaration {
 
   public Declaration saved(String name, Shape shape, Init init) {
     return add(name, shape, Role.SAVED, init);
+  }
+
+  public Declaration optional(String name, Shape shape, Init init) {
+    return add(name, shape, Role.OPTIONAL, init);
   }
 
   public Declaration derived(String name, Shape shape, Init init) {
