@@ -20,6 +20,8 @@ NOISE = [
     ("lora_B", 0.25),
     ("lora_E", 0.5),
     ("osf_", 0.06),
+    ("poly_lora", 0.4),
+    ("poly_router", 1.5),
     ("vera_lambda_b", 0.6),
     ("vera_lambda_d", 0.4),
     ("", 0.2),

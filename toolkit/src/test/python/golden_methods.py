@@ -42,6 +42,7 @@ from peft import (  # noqa: E402
     OFTConfig,
     OSFConfig,
     PeanutConfig,
+    PolyConfig,
     PsoftConfig,
     PveraConfig,
     RandLoraConfig,
@@ -62,6 +63,7 @@ import golden_bases  # noqa: E402
 from golden_cases import NAMES, SHAPES, Case  # noqa: E402
 
 
+TASK = "the i-th text is of task i, modulo their number; PEFT does not merge mixtures"
 NO_BIAS = "no bias in the base, so PEFT refuses to merge"
 
 
@@ -206,6 +208,8 @@ def all_cases():
             use_cayley_neumann=True,
             cayley_neumann_eps=0.7,
         ),
+        *linear("poly", PolyConfig, r=3, merged="fails", note=TASK),
+        *some("poly_tasks", PolyConfig, r=3, n_tasks=3, n_skills=3, n_splits=4, merged="fails", note=TASK),
         *anywhere("unilora", UniLoraConfig, r=2, theta_d_length=150),
         *some("unilora_few", UniLoraConfig, r=3, theta_d_length=2000, proj_seed=5),
         *anywhere("tinylora", TinyLoraConfig, r=2, u=20),

@@ -44,6 +44,7 @@ import org.peft4j.reparam.Nola;
 import org.peft4j.reparam.Oft;
 import org.peft4j.reparam.Osf;
 import org.peft4j.reparam.Peanut;
+import org.peft4j.reparam.Poly;
 import org.peft4j.reparam.Psoft;
 import org.peft4j.reparam.Pvera;
 import org.peft4j.reparam.RandLora;
@@ -310,6 +311,11 @@ public final class Peft {
   /** A rotation between the largest singular directions (PSOFT, arXiv 2505.11235). */
   public static Psoft.Options<Tuned> psoft(Block model) {
     return Psoft.Options.on(target(model));
+  }
+
+  /** Skills mixed for each of several tasks (Poly, arXiv 2202.13914). */
+  public static Poly.Options<Tuned> poly(Block model) {
+    return Poly.Options.on(target(model));
   }
 
   /** Factors on keys, values and the feed-forward part (IA3, arXiv 2205.05638). */

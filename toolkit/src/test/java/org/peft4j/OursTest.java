@@ -278,6 +278,10 @@ class OursTest {
     // Hugging Face wants a classifier in the file of a prompt
     String[] save = shape.equals("bert") ? new String[] {"classifier"} : new String[0];
     all.put(
+        "poly",
+        new Case(
+            base, m -> Peft.poly(m).rank(3).splits(2).targets(linear).modulesToSave(save).apply()));
+    all.put(
         "prompt", new Case(shape, m -> Peft.promptTuning(m).tokens(3).modulesToSave(save).apply()));
     all.put(
         "prefix", new Case(shape, m -> Peft.prefixTuning(m).tokens(3).modulesToSave(save).apply()));
@@ -339,7 +343,7 @@ class OursTest {
     System.exit(0);
   }
 
-  /** Without it Hugging Face leaves virtual tokens out. */
+  /** Without it Hugging Face leaves virtual tokens out, and the tasks of texts. */
   private static String task(Tuned tuned) {
     return switch (tuned.model().task()) {
       case CAUSAL_LM -> "CAUSAL_LM";
@@ -351,7 +355,8 @@ class OursTest {
   private static void write(Tuned tuned, Path dir) {
     String name = tuned.activeAdapters().get(0);
     Path parent = name.equals("default") ? dir : dir.resolve("..").normalize();
-    tuned.save(parent, null, tuned.isMergeable() ? null : task(tuned), name);
+    boolean plain = tuned.isMergeable() && !tuned.method(name).name().equals("poly");
+    tuned.save(parent, null, plain ? null : task(tuned), name);
     if (!name.equals("default")) {
       try {
         for (String f : List.of("adapter_config.json", "adapter_model.safetensors")) {

@@ -52,7 +52,6 @@ SUPERTUNING TINYLORA TRAINABLE_TOKENS UNILORA VBLORA VERA WAVEFT XLORA
         "P_TUNING",
         "a prompt made by a network that its file no longer has: use prompt_tuning, whose file"
             + " holds the same prompt");
-    all.put("POLY", "several LoRAs mixed by task_ids, which nothing merges: use multilora");
     all.put(
         "SHADOW",
         "a second, smaller model that runs beside the first and is no change of its weights:"

@@ -51,6 +51,7 @@ public final class Reparams {
           new Method(new UniLora(), UniLora::fromConfig),
           Keyed.method(new Osf()),
           new Method(new Psoft(), Psoft::fromConfig),
+          new Method(new Poly(), Poly::fromConfig),
           new Method(new Ia3(), Ia3::fromConfig),
           new Method(new BitFit(), BitFit::fromConfig),
           new Method(new LnTuning(), LnTuning::fromConfig),

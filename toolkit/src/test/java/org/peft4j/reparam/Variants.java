@@ -134,6 +134,9 @@ final class Variants {
       all.add(new Psoft(3, 5, 0, roots, true, false, true, true, 6, 0.4));
       all.add(new Psoft(3, 5, 0, roots, false, true, false, false, 5, null));
     }
+    if (entry.standard() instanceof Poly) {
+      all.add(new Poly(3, 1, 2, 4));
+    }
     if (entry.standard() instanceof Vera) {
       all.add(new Vera(3, 0, 0.1, 7, false));
     }
