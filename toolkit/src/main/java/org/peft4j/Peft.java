@@ -24,6 +24,7 @@ import org.peft4j.reparam.DeLora;
 import org.peft4j.reparam.Deft;
 import org.peft4j.reparam.Dora;
 import org.peft4j.reparam.FourierFt;
+import org.peft4j.reparam.Frod;
 import org.peft4j.reparam.Full;
 import org.peft4j.reparam.Glora;
 import org.peft4j.reparam.GraLora;
@@ -316,6 +317,11 @@ public final class Peft {
   /** Skills mixed for each of several tasks (Poly, arXiv 2202.13914). */
   public static Poly.Options<Tuned> poly(Block model) {
     return Poly.Options.on(target(model));
+  }
+
+  /** Lengths and few mixtures of directions that modules of a kind share (FRoD). */
+  public static Frod.Options<Tuned> frod(Block model) {
+    return Frod.Options.on(target(model));
   }
 
   /** Factors on keys, values and the feed-forward part (IA3, arXiv 2205.05638). */

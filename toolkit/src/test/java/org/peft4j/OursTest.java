@@ -221,7 +221,7 @@ class OursTest {
 
   /**
    * Every method that Hugging Face has a type for, but AsyLoRA, whose A no two machines compute
-   * alike.
+   * alike, and FRoD, half of whose basis Hugging Face takes from a file and half from its own.
    */
   private static Map<String, Case> everyMethod(String shape) {
     boolean fused = shape.equals("gpt2");

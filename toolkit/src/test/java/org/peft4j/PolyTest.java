@@ -6,8 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
 import java.nio.file.Path;
@@ -114,7 +112,7 @@ class PolyTest {
       NDArray ids = manager.create(new long[][] {{4, 9, 11, 3}, {8, 7, 5, 21}});
       NDList in = new NDList(ids, ids.onesLike(), ids.zerosLike());
       NDArray logits = model.forward(store, in, training).get(0);
-      return CrossEntropy.mean(logits, manager.full(new Shape(2), label, DataType.INT64));
+      return CrossEntropy.mean(logits, manager.create(new long[] {label, label}));
     }
 
     @Override

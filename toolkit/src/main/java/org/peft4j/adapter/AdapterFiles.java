@@ -288,6 +288,10 @@ final class AdapterFiles {
                 boolean shared = adapter.shared.containsKey(key);
                 copy(source, key, tensor, shared ? adapter.hookAlone() : null);
               });
+          try (Scope scope = Scope.open();
+              NDManager temporary = Torch.newManager()) {
+            AdapterBuilder.follow(adapter, temporary);
+          }
           return source;
         });
   }

@@ -13,7 +13,7 @@ public final class HuggingFaceTypes {
   /** {@code PeftType} of PEFT 0.21. */
   private static final Set<String> ALL =
       Set.of(
-          """
+"""
 ADALORA ADAMSS ADAPTION_PROMPT BEFT BOFT C3A CARTRIDGE CPT DEFT DELORA FOURIERFT FROD GLORA
 GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR LORA MISS MULTITASK_PROMPT_TUNING OFT OSF
 PEANUT POLY PREFIX_TUNING PROMPT_TUNING PSOFT PVERA P_TUNING RANDLORA ROAD SHADOW SHIRA
@@ -39,8 +39,6 @@ SUPERTUNING TINYLORA TRAINABLE_TOKENS UNILORA VBLORA VERA WAVEFT XLORA
     all.put(
         "CARTRIDGE", "keys and values distilled from a document, some frozen: use prefix_tuning");
     all.put("CPT", "context tokens with a weighted loss and bounded changes: use prompt_tuning");
-    all.put(
-        "FROD", "sparse changes in a basis that all layers of a kind share: use fourierft or vera");
     all.put(
         "LILY",
         "experts mixed by the whole batch, so that one text's output depends on the others and"

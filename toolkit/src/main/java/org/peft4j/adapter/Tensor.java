@@ -13,7 +13,7 @@ record Tensor(Declaration.Entry entry, Parameter parameter) {
   boolean inFile() {
     return switch (entry.role()) {
       case TRAINED, SAVED, OPTIONAL, ACCUMULATED -> true;
-      case DERIVED, STATE -> false;
+      case DERIVED, FOLLOWING, STATE -> false;
     };
   }
 
@@ -26,7 +26,7 @@ record Tensor(Declaration.Entry entry, Parameter parameter) {
   boolean changes() {
     return switch (entry.role()) {
       case TRAINED, STATE, ACCUMULATED -> true;
-      case SAVED, OPTIONAL, DERIVED -> false;
+      case SAVED, OPTIONAL, DERIVED, FOLLOWING -> false;
     };
   }
 }

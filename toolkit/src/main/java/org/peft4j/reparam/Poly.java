@@ -78,7 +78,7 @@ public record Poly(
     long in = site.in() / splits;
     theta.trained(A, new Shape(splits, skills, in, rank), Init.uniform(1 / Math.sqrt(in)));
     theta.trained(B, new Shape(splits, skills, rank, site.out() / splits), Init.ZEROS);
-    theta.trained(LOGITS, new Shape(tasks, splits * skills), Init.uniform(1e-3));
+    theta.trained(LOGITS, new Shape(tasks, (long) splits * skills), Init.uniform(1e-3));
   }
 
   /** The number of the task of each of n texts. */

@@ -19,6 +19,8 @@ public final class Declaration {
     OPTIONAL,
     /** Constant and computed anew from the seed or from W0 when an adapter is loaded. */
     DERIVED,
+    /** Constant and computed from W0 and shared tensors, again once a file gave these. */
+    FOLLOWING,
     /** Changed by the method itself in training; part of a checkpoint, not of the adapter file. */
     STATE,
     /** Changed by the method itself in training; part of a checkpoint and saved. */
@@ -48,6 +50,10 @@ public final class Declaration {
 
   public Declaration derived(String name, Shape shape, Init init) {
     return add(name, shape, Role.DERIVED, init);
+  }
+
+  public Declaration following(String name, Shape shape, Init init) {
+    return add(name, shape, Role.FOLLOWING, init);
   }
 
   public Declaration state(String name, Shape shape) {

@@ -137,6 +137,9 @@ final class Variants {
     if (entry.standard() instanceof Poly) {
       all.add(new Poly(3, 1, 2, 4));
     }
+    if (entry.standard() instanceof Frod) {
+      all.add(new Frod(0, 0.3, 0.1, 5));
+    }
     if (entry.standard() instanceof Vera) {
       all.add(new Vera(3, 0, 0.1, 7, false));
     }
