@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PeftModel, get_peft_model
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import golden_bases as bases
 
@@ -19,6 +19,9 @@ NOISE = [
     ("lora_A", 0.15),
     ("lora_B", 0.25),
     ("lora_E", 0.5),
+    ("osf_", 0.06),
+    ("poly_lora", 0.4),
+    ("poly_router", 1.5),
     ("vera_lambda_b", 0.6),
     ("vera_lambda_d", 0.4),
     ("", 0.2),
@@ -73,6 +76,9 @@ def save(model, directory: Path, **options):
         model.save_pretrained(directory, **options)
     for card in [directory / "README.md", *directory.glob("*/README.md")]:
         card.unlink(missing_ok=True)
+    for config in directory.glob("**/adapter_config.json"):  # where this machine has the base
+        text = re.sub(r'("base_model_name_or_path": ")[^"]*/', r"\1", config.read_text())
+        config.write_text(text)
 
 
 def wrap(case, root):
@@ -210,10 +216,24 @@ def row_of(case, directory, root, measured):
     return row
 
 
+def add_directions(model, directory: Path):
+    """PSOFT's singular directions, whose signs depend on the processor and which PEFT does not save: it
+    reads over them."""
+    file = directory / "adapter_model.safetensors"
+    tensors = load_file(file)
+    for name, module in model.named_modules():
+        if hasattr(module, "_psoft_A_cache"):
+            tensors[f"{name}.psoft_A"] = module._psoft_A_cache["default"].contiguous()
+            tensors[f"{name}.psoft_B"] = module._psoft_B_cache["default"].contiguous()
+    save_file(tensors, file, {"format": "pt"})
+
+
 def finish(case, model, root: Path):
     """Saves the adapter of `model` and returns its index row and the surprises."""
     top = root / "adapters" / case.id
     save(model, top)
+    if "psoft" in case.tags:
+        add_directions(model, top)
     directory = top if case.adapter == "default" else top / case.adapter
     if "prng" in case.tags:
         projections = {n: getattr(model.base_model, n)[case.adapter] for n in ("vera_A", "vera_B")}

@@ -282,6 +282,9 @@ def expected(base, root: Path):
 def run(base, model, inputs):
     if base in CUSTOM:
         return {"logits": model(*inputs.values()).contiguous()}
+    kind = getattr(model, "active_peft_config", None)
+    if kind is not None and kind.peft_type == "POLY":  # texts of all tasks in turn
+        inputs = {**inputs, "task_ids": torch.arange(len(inputs["input_ids"])) % kind.n_tasks}
     out = model(**inputs)
     return {k: out[k].contiguous() for k in outputs_of(base)}
 

@@ -35,13 +35,17 @@ from peft import (  # noqa: E402
     DeftConfig,
     DeloraConfig,
     FourierFTConfig,
+    FrodConfig,
     GraloraConfig,
     HiraConfig,
     HRAConfig,
     LoraConfig,
     MissConfig,
     OFTConfig,
+    OSFConfig,
     PeanutConfig,
+    PolyConfig,
+    PsoftConfig,
     PveraConfig,
     RandLoraConfig,
     RoadConfig,
@@ -63,6 +67,7 @@ from golden_cases import NAMES, SHAPES, Case  # noqa: E402
 
 
 CALLED = dict(r=4, merged="fails", note="acts in some tokens only")
+TASK = "the i-th text is of task i, modulo their number; PEFT does not merge mixtures"
 NO_BIAS = "no bias in the base, so PEFT refuses to merge"
 
 
@@ -231,6 +236,22 @@ def all_cases():
         *some("deft_removing", DeftConfig, r=3, para=True),
         *linear("peanut", PeanutConfig, r=4),
         *some("peanut_deep", PeanutConfig, r=4, depth=2, act_fn="silu", scaling=0.5),
+        *linear("osf", OSFConfig),
+        *some("osf_patterns", OSFConfig, effective_rank=8, rank_pattern={"q_proj": 0.9}),
+        *linear("psoft", PsoftConfig, r=6, psoft_alpha=3),
+        *some("psoft_pissa", PsoftConfig, r=6, psoft_alpha=3, ab_svd_init="pissa_init", psoft_orth=False),
+        *some(
+            "psoft_series",
+            PsoftConfig,
+            r=6,
+            psoft_mag_b=False,
+            use_cayley_neumann=True,
+            cayley_neumann_eps=0.7,
+        ),
+        *linear("poly", PolyConfig, r=3, merged="fails", note=TASK),
+        *some("poly_tasks", PolyConfig, r=3, n_tasks=3, n_skills=3, n_splits=4, merged="fails", note=TASK),
+        *anywhere("frod", FrodConfig),
+        *some("frod_dense", FrodConfig, sparse_rate=0.2, regularization_alpha=0.05),
         *anywhere("unilora", UniLoraConfig, r=2, theta_d_length=150),
         *some("unilora_few", UniLoraConfig, r=3, theta_d_length=2000, proj_seed=5),
         *anywhere("tinylora", TinyLoraConfig, r=2, u=20),

@@ -31,6 +31,7 @@ import org.peft4j.reparam.DeLora;
 import org.peft4j.reparam.Deft;
 import org.peft4j.reparam.Dora;
 import org.peft4j.reparam.FourierFt;
+import org.peft4j.reparam.Frod;
 import org.peft4j.reparam.Full;
 import org.peft4j.reparam.Glora;
 import org.peft4j.reparam.GraLora;
@@ -52,7 +53,10 @@ import org.peft4j.reparam.Mora;
 import org.peft4j.reparam.MultiLora;
 import org.peft4j.reparam.Nola;
 import org.peft4j.reparam.Oft;
+import org.peft4j.reparam.Osf;
 import org.peft4j.reparam.Peanut;
+import org.peft4j.reparam.Poly;
+import org.peft4j.reparam.Psoft;
 import org.peft4j.reparam.Pvera;
 import org.peft4j.reparam.RandLora;
 import org.peft4j.reparam.Relora;
@@ -352,6 +356,26 @@ public final class Peft {
   /** LoRA whose numbers are all drawn from one vector (Uni-LoRA, arXiv 2506.00799). */
   public static UniLora.Options<Tuned> uniLora(Block model) {
     return UniLora.Options.on(target(model));
+  }
+
+  /** All but the largest singular directions of each weight (OSF, arXiv 2504.07097). */
+  public static Osf.Options<Tuned> osf(Block model) {
+    return Osf.Options.on(target(model));
+  }
+
+  /** A rotation between the largest singular directions (PSOFT, arXiv 2505.11235). */
+  public static Psoft.Options<Tuned> psoft(Block model) {
+    return Psoft.Options.on(target(model));
+  }
+
+  /** Skills mixed for each of several tasks (Poly, arXiv 2202.13914). */
+  public static Poly.Options<Tuned> poly(Block model) {
+    return Poly.Options.on(target(model));
+  }
+
+  /** Lengths and few mixtures of directions that modules of a kind share (FRoD). */
+  public static Frod.Options<Tuned> frod(Block model) {
+    return Frod.Options.on(target(model));
   }
 
   /** Factors on keys, values and the feed-forward part (IA3, arXiv 2205.05638). */

@@ -23,6 +23,7 @@ import org.peft4j.model.Pretrained;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
 import org.peft4j.train.Metrics;
+import org.peft4j.train.Multitask;
 import org.peft4j.train.Objective;
 import org.peft4j.train.Prediction;
 import org.peft4j.train.RowFormat;
@@ -65,6 +66,14 @@ public final class Tuned extends PeftModel {
    */
   public Training fit(Conversations rows, RowFormat format) {
     return Training.of(this, rows, r -> Models.objective(model, r, format));
+  }
+
+  /**
+   * A training run over the labelled texts of several tasks, for methods that tell tasks apart
+   * (poly): the first rows are of task 0.
+   */
+  public Training fit(List<Examples> tasks) {
+    return fit(new Multitask(tasks.stream().map(this::objective).toList()));
   }
 
   /** A training run over an objective of the caller's own. */
@@ -229,6 +238,12 @@ public final class Tuned extends PeftModel {
   @Override
   public Tuned use(String... names) {
     super.use(names);
+    return this;
+  }
+
+  @Override
+  public Tuned task(int... numbers) {
+    super.task(numbers);
     return this;
   }
 

@@ -27,8 +27,11 @@ final class Active {
   private final IdentityHashMap<Frozen, List<Use>> uses = new IdentityHashMap<>();
   private final IdentityHashMap<Frozen, Frozen> merged;
   private final IdentityHashMap<Parameter, Frozen> holders = new IdentityHashMap<>();
+  private final List<Integer> tasks;
 
-  private Active(List<Adapter> adapters, IdentityHashMap<Frozen, Frozen> merged) {
+  private Active(
+      List<Adapter> adapters, IdentityHashMap<Frozen, Frozen> merged, List<Integer> tasks) {
+    this.tasks = List.copyOf(tasks);
     this.adapters = List.copyOf(adapters);
     this.hooks = adapters.stream().filter(a -> a.hook() != null).toList();
     this.merged = merged;
@@ -36,7 +39,7 @@ final class Active {
 
   /** None: the base alone. */
   static Active none() {
-    return new Active(List.of(), new IdentityHashMap<>());
+    return new Active(List.of(), new IdentityHashMap<>(), List.of());
   }
 
   /**
@@ -46,7 +49,7 @@ final class Active {
    *     simply add
    */
   static Active of(List<Adapter> adapters) {
-    Active out = new Active(adapters, new IdentityHashMap<>());
+    Active out = new Active(adapters, new IdentityHashMap<>(), List.of());
     for (Adapter adapter : adapters) {
       for (Attachment a : adapter.attachments.values()) {
         Frozen key = a.site().frozen();
@@ -60,8 +63,9 @@ final class Active {
                   + adapter.name
                   + "' cannot be active together\nfound: both change "
                   + a.site().path()
-                  + ", and their effects do not simply add (whole modules, biases, or a method that is no sum)"
-                  + "\nfix: use one at a time, or combine(...) them into one");
+                  + ", and their effects do not simply add (whole modules, biases, or a method that"
+                  + " is no sum)\n"
+                  + "fix: use one at a time, or combine(...) them into one");
         }
         key.parameters().forEach(p -> out.holders.put(p, key));
       }
@@ -71,10 +75,23 @@ final class Active {
 
   /** The same adapters with these weights standing in for theirs. */
   Active with(IdentityHashMap<Frozen, Frozen> mergedWeights) {
-    Active out = new Active(adapters, mergedWeights);
+    return copy(mergedWeights, tasks);
+  }
+
+  /** The same for texts of these tasks, see {@link org.peft4j.spi.Pass#tasks}. */
+  Active on(List<Integer> others) {
+    return others.equals(tasks) ? this : copy(merged, others);
+  }
+
+  private Active copy(IdentityHashMap<Frozen, Frozen> mergedWeights, List<Integer> of) {
+    Active out = new Active(adapters, mergedWeights, of);
     out.uses.putAll(uses);
     out.holders.putAll(holders);
     return out;
+  }
+
+  List<Integer> tasks() {
+    return tasks;
   }
 
   List<Adapter> adapters() {

@@ -80,7 +80,8 @@ final class AdapterBuilder {
     Map<String, Object> memo = new HashMap<>();
     for (Declaration.Entry e : blueprint.shared(reparam, placement, matched).entries()) {
       Frozen seen = anatomy == null ? matched.get(0).frozen() : anatomy.embeddings();
-      shared.put(e.name(), make(e, new Context(temporary, seed.at(e.name()), seen, plain, memo)));
+      shared.put(
+          e.name(), make(e, new Context(temporary, seed.at(e.name()), seen, plain, memo, shared)));
     }
     Map<Site, Attachment> attachments = new LinkedHashMap<>();
     Map<Site, Reparam> plan = reparam.plan(matched);
@@ -146,7 +147,8 @@ final class AdapterBuilder {
     Seed here = seed.at(site.path());
     for (Declaration.Entry e : theta.entries()) {
       tensors.put(
-          e.name(), make(e, new Context(temporary, here.at(e.name()), site.frozen(), plain, memo)));
+          e.name(),
+          make(e, new Context(temporary, here.at(e.name()), site.frozen(), plain, memo, shared)));
     }
     At at =
         new At(
@@ -189,12 +191,32 @@ final class AdapterBuilder {
             "bias", Parameter.Type.BIAS, Scope.giveTo(owner, Buffers.copyOf(owner, b0)), true));
   }
 
-  private Tensor make(Declaration.Entry entry, Context context) {
+  /** Computes again what follows from shared tensors, which a file has given other values. */
+  static void follow(Adapter adapter, NDManager temporary) {
+    Pass plain = Pass.of(new ParameterStore(temporary, false), false);
+    for (Attachment a : adapter.attachments.values()) {
+      Map<String, Object> memo = new HashMap<>();
+      for (Tensor t : a.tensors().values()) {
+        if (t.entry().role() == Declaration.Role.FOLLOWING) {
+          Context context =
+              new Context(temporary, Seed.of(0), a.site().frozen(), plain, memo, adapter.shared);
+          Buffers.copy(value(t.entry(), context), t.parameter().getArray());
+        }
+      }
+    }
+  }
+
+  private static NDArray value(Declaration.Entry entry, Context context) {
     NDArray value = entry.init().make(context, entry.shape());
     if (!value.getShape().equals(entry.shape())) {
       throw new IllegalStateException(
           entry.name() + ": declared " + entry.shape() + ", made " + value.getShape());
     }
+    return value;
+  }
+
+  private Tensor make(Declaration.Entry entry, Context context) {
+    NDArray value = value(entry, context);
     boolean trained = entry.role() == Declaration.Role.TRAINED;
     return new Tensor(
         entry,
@@ -214,8 +236,18 @@ final class AdapterBuilder {
   }
 
   private record Context(
-      NDManager manager, Seed seed, Frozen frozen, Pass pass, Map<String, Object> memo)
+      NDManager manager,
+      Seed seed,
+      Frozen frozen,
+      Pass pass,
+      Map<String, Object> memo,
+      Map<String, Tensor> shared)
       implements Init.Context {
+    @Override
+    public NDArray shared(String name) {
+      return Objects.requireNonNull(shared.get(name), name).parameter().getArray();
+    }
+
     @Override
     public NDArray w0() {
       return frozen.weight(pass);

@@ -39,7 +39,6 @@ final class AdapterConfig {
   /** The role of the table that tokens are looked up in. */
   private static final String EMBEDDINGS = "embed";
 
-
   /** The type that has them. */
   private static final String LORA = "LORA";
 

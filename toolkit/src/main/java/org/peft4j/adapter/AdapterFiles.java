@@ -54,7 +54,8 @@ final class AdapterFiles {
     if (adapter.reparam.scheduled() && !adapter.scheduleRan && model.hasTrained()) {
       throw new IllegalStateException(
           adapter.reparam.name()
-              + ": its schedule never ran, so the ranks are not what it promises\nfix: train with fit(...), or call afterStep(n, total) after every update");
+              + ": its schedule never ran, so the ranks are not what it promises\n"
+              + "fix: train with fit(...), or call afterStep(n, total) after every update");
     }
     Files.createDirectories(dir);
     try (Scope scope = Scope.open();
@@ -265,7 +266,9 @@ final class AdapterFiles {
         (key, tensor) -> {
           Shape shape = filedShape(adapter, key, tensor);
           if (!source.names().contains(key)) {
-            problems.add("missing " + key + " " + shape);
+            if (!tensor.optional()) {
+              problems.add("missing " + key + " " + shape);
+            }
             return;
           }
           unknown.remove(key);
@@ -293,6 +296,10 @@ final class AdapterFiles {
                 boolean shared = adapter.shared.containsKey(key);
                 copy(source, key, tensor, shared ? adapter.hookAlone() : null);
               });
+          try (Scope scope = Scope.open();
+              NDManager temporary = Torch.newManager()) {
+            AdapterBuilder.follow(adapter, temporary);
+          }
           return source;
         });
   }

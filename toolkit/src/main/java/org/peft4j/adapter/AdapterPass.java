@@ -54,6 +54,11 @@ final class AdapterPass extends Pass {
     return seed;
   }
 
+  @Override
+  public List<Integer> tasks() {
+    return active.tasks();
+  }
+
   Pass below() {
     return below;
   }

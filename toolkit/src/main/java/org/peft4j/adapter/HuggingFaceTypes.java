@@ -13,12 +13,12 @@ public final class HuggingFaceTypes {
   /** {@code PeftType} of PEFT 0.21. */
   private static final Set<String> ALL =
       Set.of(
-          """
-          ADALORA ADAMSS ADAPTION_PROMPT BEFT BOFT C3A CARTRIDGE CPT DEFT DELORA FOURIERFT FROD GLORA
-          GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR LORA MISS MULTITASK_PROMPT_TUNING OFT OSF
-          PEANUT POLY PREFIX_TUNING PROMPT_TUNING PSOFT PVERA P_TUNING RANDLORA ROAD SHADOW SHIRA
-          SUPERTUNING TINYLORA TRAINABLE_TOKENS UNILORA VBLORA VERA WAVEFT XLORA
-          """
+"""
+ADALORA ADAMSS ADAPTION_PROMPT BEFT BOFT C3A CARTRIDGE CPT DEFT DELORA FOURIERFT FROD GLORA
+GRALORA HIRA HRA IA3 LILY LN_TUNING LOHA LOKR LORA MISS MULTITASK_PROMPT_TUNING OFT OSF
+PEANUT POLY PREFIX_TUNING PROMPT_TUNING PSOFT PVERA P_TUNING RANDLORA ROAD SHADOW SHIRA
+SUPERTUNING TINYLORA TRAINABLE_TOKENS UNILORA VBLORA VERA WAVEFT XLORA
+"""
               .strip()
               .split("\\s+"));
 
@@ -40,20 +40,12 @@ public final class HuggingFaceTypes {
         "CARTRIDGE", "keys and values distilled from a document, some frozen: use prefix_tuning");
     all.put("CPT", "context tokens with a weighted loss and bounded changes: use prompt_tuning");
     all.put(
-        "FROD", "sparse changes in a basis that all layers of a kind share: use fourierft or vera");
-    all.put(
         "LILY",
         "experts mixed by the whole batch, so that one text's output depends on the others and"
             + " nothing merges: use lora or multilora");
     all.put(
         "MULTITASK_PROMPT_TUNING",
         "one prompt for several tasks, chosen by task_ids: use prompt_tuning, one for each task");
-    all.put("OSF", "full fine-tuning beside the largest singular directions: use full or pissa");
-    all.put("POLY", "several LoRAs mixed by task_ids, which nothing merges: use multilora");
-    all.put(
-        "PSOFT",
-        "rotations between the largest singular directions of each weight; its file does not have"
-            + " these, and their signs depend on the machine: use oft");
     all.put(
         "SHADOW",
         "a second, smaller model that runs beside the first and is no change of its weights:"

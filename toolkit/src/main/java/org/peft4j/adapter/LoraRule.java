@@ -30,7 +30,9 @@ record LoraRule(String failure, String expected, Set<Kind> kinds, boolean wholeM
             ? p.lora()
             : method instanceof LoraFa f
                 ? f.lora()
-                : method instanceof Mica m ? m.lora() : method instanceof Velora v ? v.lora() : null;
+                : method instanceof Mica m
+                    ? m.lora()
+                    : method instanceof Velora v ? v.lora() : null;
   }
 
   static boolean isWhole(Attachment a) {

@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.Gguf;
 import org.peft4j.model.Description;
@@ -143,7 +144,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   public PeftModel use(String... names) {
     requireNotMerged("change the active adapters");
     List<Adapter> chosen = Arrays.stream(names).map(this::adapter).toList();
-    Active next = Active.of(chosen);
+    Active next = Active.of(chosen).on(active.tasks());
     active = next;
     enabled = true;
     for (Adapter a : adapters.values()) {
@@ -153,6 +154,28 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
       }
     }
     return this;
+  }
+
+  /**
+   * Says which task texts are for from now on, for methods that tell tasks apart (poly).
+   *
+   * @param numbers one for all texts, or one for each text of every batch; none to say nothing
+   */
+  public PeftModel task(int... numbers) {
+    requireNotMerged("change the task");
+    active = active.on(Arrays.stream(numbers).boxed().toList());
+    return this;
+  }
+
+  /** What {@code work} gives while texts are for these tasks. */
+  public final <T> T onTasks(List<Integer> tasks, Supplier<T> work) {
+    List<Integer> before = active.tasks();
+    active = active.on(tasks);
+    try {
+      return work.get();
+    } finally {
+      active = active.on(before);
+    }
   }
 
   /** Turns all adapters off until {@link #enable}: the base alone answers. */

@@ -12,16 +12,21 @@ record Tensor(Declaration.Entry entry, Parameter parameter) {
   /** Whether an adapter file holds it. */
   boolean inFile() {
     return switch (entry.role()) {
-      case TRAINED, SAVED, ACCUMULATED -> true;
-      case DERIVED, STATE -> false;
+      case TRAINED, SAVED, OPTIONAL, ACCUMULATED -> true;
+      case DERIVED, FOLLOWING, STATE -> false;
     };
+  }
+
+  /** Whether a file may leave it out. */
+  boolean optional() {
+    return entry.role() == Declaration.Role.OPTIONAL;
   }
 
   /** Whether training changes it, so that a checkpoint holds it. */
   boolean changes() {
     return switch (entry.role()) {
       case TRAINED, STATE, ACCUMULATED -> true;
-      case SAVED, DERIVED -> false;
+      case SAVED, OPTIONAL, DERIVED, FOLLOWING -> false;
     };
   }
 }

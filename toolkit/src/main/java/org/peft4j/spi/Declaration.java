@@ -15,8 +15,12 @@ public final class Declaration {
     TRAINED,
     /** Constant and saved. */
     SAVED,
+    /** Constant and saved; computed anew from W0 where a file of others does not have it. */
+    OPTIONAL,
     /** Constant and computed anew from the seed or from W0 when an adapter is loaded. */
     DERIVED,
+    /** Constant and computed from W0 and shared tensors, again once a file gave these. */
+    FOLLOWING,
     /** Changed by the method itself in training; part of a checkpoint, not of the adapter file. */
     STATE,
     /** Changed by the method itself in training; part of a checkpoint and saved. */
@@ -40,8 +44,16 @@ public final class Declaration {
     return add(name, shape, Role.SAVED, init);
   }
 
+  public Declaration optional(String name, Shape shape, Init init) {
+    return add(name, shape, Role.OPTIONAL, init);
+  }
+
   public Declaration derived(String name, Shape shape, Init init) {
     return add(name, shape, Role.DERIVED, init);
+  }
+
+  public Declaration following(String name, Shape shape, Init init) {
+    return add(name, shape, Role.FOLLOWING, init);
   }
 
   public Declaration state(String name, Shape shape) {

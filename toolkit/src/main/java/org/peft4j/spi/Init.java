@@ -26,6 +26,11 @@ public interface Init {
     /** The frozen bias at this site. */
     NDArray b0();
 
+    /** A tensor that all sites share, which its adapter has already. */
+    default NDArray shared(String name) {
+      throw new IllegalStateException("no shared tensor '" + name + "' here");
+    }
+
     /** Computes once per site what several tensors need, such as a decomposition of W0. */
     <T> T once(String name, Supplier<T> value);
   }

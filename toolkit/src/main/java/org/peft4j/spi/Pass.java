@@ -3,6 +3,7 @@ package org.peft4j.spi;
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
+import java.util.List;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.tensor.Seed;
@@ -53,6 +54,14 @@ public abstract class Pass extends ParameterStore {
 
   /** Randomness of this pass (already at the seed and the step). */
   public abstract Seed seed();
+
+  /**
+   * The tasks that the texts of the batch are for, for methods that tell them apart: one for all,
+   * or one for each; empty where nobody said.
+   */
+  public List<Integer> tasks() {
+    return List.of();
+  }
 
   // ---- where hooks act; a pass without them leaves everything as it is
 

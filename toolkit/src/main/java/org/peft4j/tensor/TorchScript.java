@@ -48,6 +48,7 @@ final class TorchScript {
         new String[] {
           Svd.SCRIPT,
           Qr.SCRIPT,
+          Eigen.SCRIPT,
           Attention.SCRIPT,
           Attention.UNBIASED_SCRIPT,
           RotaryEmbedding.SCRIPT,

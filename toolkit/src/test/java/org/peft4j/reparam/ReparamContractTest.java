@@ -322,8 +322,8 @@ class ReparamContractTest {
       method.declare(site, own);
       Declaration shared = new Declaration();
       sized.declareShared(List.of(site), shared);
-      make(own, base, pass, type);
       make(shared, base, pass, type);
+      make(own, base, pass, type);
       At first = new At(site, base, pass, pass, theta::get);
       NDArray shifted = method.shift(first);
       Frozen effective =
@@ -340,7 +340,8 @@ class ReparamContractTest {
     private void make(Declaration declaration, Frozen base, Pass pass, DataType type) {
       Map<String, Object> memo = new HashMap<>();
       for (Declaration.Entry e : declaration.entries()) {
-        NDArray made = e.init().make(new Context(manager, base, pass, memo, e.name()), e.shape());
+        NDArray made =
+            e.init().make(new Context(manager, base, pass, memo, theta, e.name()), e.shape());
         NDArray typed = made.getDataType().isFloating() ? made.toType(type, false) : made;
         NDArray value = Buffers.copyOf(manager, typed);
         assertThat(value.getShape()).as(e.name()).isEqualTo(e.shape());
@@ -415,8 +416,18 @@ class ReparamContractTest {
   }
 
   private record Context(
-      NDManager manager, Frozen base, Pass pass, Map<String, Object> memo, String name)
+      NDManager manager,
+      Frozen base,
+      Pass pass,
+      Map<String, Object> memo,
+      Map<String, NDArray> theta,
+      String name)
       implements Init.Context {
+    @Override
+    public NDArray shared(String tensor) {
+      return Objects.requireNonNull(theta.get(tensor), tensor);
+    }
+
     @Override
     public Seed seed() {
       return Seed.of(1).at(name);

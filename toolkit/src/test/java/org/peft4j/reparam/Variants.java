@@ -144,6 +144,20 @@ final class Variants {
     if (entry.standard() instanceof TinyLora) {
       all.add(new TinyLora(3, 5, 1, 7, false, 0));
     }
+    if (entry.standard() instanceof Osf) {
+      all.add(new Osf(3, Map.of("te$", 0.8)));
+    }
+    if (entry.standard() instanceof Psoft) {
+      Psoft.Start roots = Psoft.Start.PISSA;
+      all.add(new Psoft(3, 5, 0, roots, true, false, true, true, 6, 0.4));
+      all.add(new Psoft(3, 5, 0, roots, false, true, false, false, 5, null));
+    }
+    if (entry.standard() instanceof Poly) {
+      all.add(new Poly(3, 1, 2, 4));
+    }
+    if (entry.standard() instanceof Frod) {
+      all.add(new Frod(0, 0.3, 0.1, 5));
+    }
     if (entry.standard() instanceof Vera) {
       all.add(new Vera(3, 0, 0.1, 7, false));
     }

@@ -64,6 +64,21 @@ class SvdQrTest {
     assertThat(maxAbs(lapack.q().matMul(lapack.r()).sub(a))).isLessThan(1e-12);
   }
 
+  @ParameterizedTest
+  @CsvSource({"1", "5", "23"})
+  void eigenvalues_of_lapack_and_of_the_definition_agree(long n) {
+    NDArray a =
+        Seed.of(7).at(n).normal(manager, new Shape(2 * n, n), 1).toType(DataType.FLOAT64, false);
+    NDArray symmetric = a.transpose().matMul(a);
+    Eigen lapack = Eigen.of(symmetric);
+    Eigen plain = Eigen.plain(symmetric);
+    assertThat(maxAbs(lapack.values().sub(plain.values()))).isLessThan(1e-10);
+    for (Eigen eigen : new Eigen[] {lapack, plain}) {
+      NDArray turned = symmetric.matMul(eigen.vectors());
+      assertThat(maxAbs(turned.sub(eigen.vectors().mul(eigen.values())))).isLessThan(1e-10);
+    }
+  }
+
   @Test
   void only_matrices_are_decomposed() {
     NDArray cube = manager.ones(new Shape(2, 2, 2));
