@@ -14,7 +14,7 @@ import org.peft4j.tensor.Scope;
  */
 public interface Payload {
   /** About how many bytes a piece has. */
-  long CHUNK = 64L << 20;
+  long CHUNK = 16L << 20;
 
   /** Number of bytes. */
   long size();
