@@ -24,7 +24,9 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.peft4j.export.Profile;
 import org.peft4j.format.TensorSource;
 import org.peft4j.model.Pretrained;
 import org.peft4j.onnx.AdaptedSession;
@@ -158,6 +160,22 @@ class AdapterSwapTest {
         assertThat(ort(session.use(), model)).as("no adapter again").isEqualTo(open);
       }
       all.forEach(Tuned::close);
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Profile.class)
+  void trained_adapters_are_run_when_places_are_written(Profile profile) {
+    try (Pretrained model = load("llama");
+        Tuned tuned = Peft.lora(model).rank(4).targets("q", "down").apply()) {
+      Path file = dir.resolve("g.onnx");
+      String untrained = Onnx.withAdapters(tuned).profile(profile).write(file).validate() + "";
+      assertThat(untrained).contains("logits").doesNotContain("adapter default");
+      noisy(tuned).disable();
+      String trained = Onnx.withAdapters(tuned).profile(profile).write(file).validate() + "";
+      assertThat(trained).contains("logits, adapter default", "left padding, adapter default");
+      assertThat(tuned.activeAdapters()).containsExactly("default");
+      assertThat(tuned.isEnabled()).isFalse();
     }
   }
 

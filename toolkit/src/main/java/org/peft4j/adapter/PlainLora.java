@@ -91,6 +91,18 @@ public final class PlainLora {
     return out;
   }
 
+  /** Whether B is zero at every module, so that {@link #tensors} has nothing to give. */
+  public boolean addsNothing() {
+    return adapter.attachments.values().stream()
+        .allMatch(a -> a.tensors().containsKey(B) && isZero(a.tensors().get(B)));
+  }
+
+  private static boolean isZero(Tensor b) {
+    try (Scope scope = Scope.open()) {
+      return b.parameter().getArray().abs().max().getFloat() == 0;
+    }
+  }
+
   /**
    * Its tensors, named as in {@link #modules}: A {@code [in, r]}, B times the scale {@code [r,
    * out]}; of whole modules the weight {@code [in, out]} and the bias. A LoRA whose B is zero adds

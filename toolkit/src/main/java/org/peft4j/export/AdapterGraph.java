@@ -2,6 +2,10 @@ package org.peft4j.export;
 
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -9,7 +13,9 @@ import java.util.Map;
 import org.peft4j.adapter.PeftModel;
 import org.peft4j.adapter.PlainLora;
 import org.peft4j.model.Pretrained;
+import org.peft4j.onnx.Comparison;
 import org.peft4j.onnx.OnnxGraph;
+import org.peft4j.onnx.OnnxSession;
 import org.peft4j.spi.Paths;
 
 /**
@@ -18,12 +24,21 @@ import org.peft4j.spi.Paths;
  * traced has scale 1, so that no scale is in the graph; adapter files have it in B.
  */
 public final class AdapterGraph {
+  private final PeftModel tuned;
+  private final List<String> adapters;
   private final PeftModel block;
   private final List<PlainLora.Module> modules;
   private final int base;
   private final IdentityHashMap<Parameter, String> names = new IdentityHashMap<>();
 
-  private AdapterGraph(PeftModel block, List<PlainLora.Module> modules, int base) {
+  private AdapterGraph(
+      PeftModel tuned,
+      List<String> adapters,
+      PeftModel block,
+      List<PlainLora.Module> modules,
+      int base) {
+    this.tuned = tuned;
+    this.adapters = List.copyOf(adapters);
     this.block = block;
     this.modules = modules;
     this.base = base;
@@ -57,7 +72,11 @@ public final class AdapterGraph {
     List<PlainLora.Module> all = List.copyOf(modules.values());
     Block base = model.base() instanceof Pretrained p ? decoded(p) : model.base();
     return new AdapterGraph(
-        PlainLora.places(base, all), all, BaseNumber.of(model.blueprint().sites()));
+        model,
+        adapters,
+        PlainLora.places(base, all),
+        all,
+        BaseNumber.of(model.blueprint().sites()));
   }
 
   /** The model with weights that can be traced. */
@@ -81,6 +100,50 @@ public final class AdapterGraph {
    */
   public OnnxGraph withPlaces(OnnxGraph traced) {
     return new OptionalInputs(traced).of(modules, base);
+  }
+
+  /** The model with the adapters. */
+  PeftModel tuned() {
+    return tuned;
+  }
+
+  /**
+   * What a graph gives with each of the adapters, against the model with it; those that were never
+   * trained add nothing and are left out.
+   *
+   * @param adapted what the graph computes, of {@link #tuned}
+   */
+  Comparison check(OnnxSession session, Part adapted, double tolerance) {
+    Comparison all = new Comparison(List.of(), tolerance);
+    if (tuned.isMerged()) {
+      return all;
+    }
+    List<String> active = tuned.activeAdapters();
+    boolean enabled = tuned.isEnabled();
+    try {
+      for (String name : adapters) {
+        if (PlainLora.of(tuned, name).addsNothing()) {
+          continue;
+        }
+        Path file = Files.createTempFile("peft4j", ".onnx_adapter");
+        try {
+          AdapterExport.write(tuned, name, file);
+          session.adapter(name, file);
+        } finally {
+          Files.delete(file);
+        }
+        tuned.use(name);
+        all = all.and(adapted.runs(session.use(name), tolerance).named("adapter " + name));
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("an adapter for the check cannot be written", e);
+    } finally {
+      tuned.use(active.toArray(String[]::new));
+      if (!enabled) {
+        tuned.disable();
+      }
+    }
+    return all;
   }
 
   /** That no graph has any of the modules. */

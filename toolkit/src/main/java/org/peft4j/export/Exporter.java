@@ -22,6 +22,7 @@ import org.peft4j.onnx.Comparison;
 import org.peft4j.onnx.GraphExport;
 import org.peft4j.onnx.Input;
 import org.peft4j.onnx.OnnxGraph;
+import org.peft4j.onnx.OnnxSession;
 import org.peft4j.spi.Anatomy;
 
 /**
@@ -188,6 +189,10 @@ public final class Exporter {
   }
 
   private Part part() {
+    return part(block);
+  }
+
+  private Part part(Block block) {
     Anatomy sizes = model.anatomy();
     boolean cached = options.cache && model.task() == Task.CAUSAL_LM && !looksBack();
     if (sizes == null || !cached) {
@@ -256,9 +261,19 @@ public final class Exporter {
         told = PackedAttention.of(told);
       }
       double allowed = tolerance;
-      drafts.add(told, file, session -> part.check(session, allowed), new QuantisationLoss(losses));
+      drafts.add(
+          told, file, session -> check(part, session, allowed), new QuantisationLoss(losses));
       return told.metadata().containsKey(AdapterSlots.METADATA);
     }
+  }
+
+  /** Graphs that share an adapter's file out among them are held against the base alone. */
+  private Comparison check(Part part, OnnxSession session, double tolerance) {
+    Comparison base = part.check(session, tolerance);
+    boolean alone = part instanceof WholePart || part instanceof CausalPart;
+    return places == null || !alone
+        ? base
+        : base.and(places.check(session, part(places.tuned()), tolerance));
   }
 
   private Function<Parameter, String> names() {

@@ -11,6 +11,7 @@ import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.onnx.AdaptedSession;
 import org.peft4j.onnx.Comparison;
 import org.peft4j.onnx.Counted;
 import org.peft4j.onnx.GraphExport;
@@ -65,7 +66,12 @@ abstract class Part extends AbstractBlock {
 
   /** Holds a graph against the model. */
   final Comparison check(OnnxSession session, double tolerance) {
-    Comparison all = more(session, tolerance);
+    return more(session, tolerance).and(runs(session.use(), tolerance));
+  }
+
+  /** Single runs of a graph, with adapters or without, against the model. */
+  final Comparison runs(AdaptedSession session, double tolerance) {
+    Comparison all = new Comparison(List.of(), tolerance);
     for (Case c : cases()) {
       Comparison runs =
           GraphExport.of(this)

@@ -16,16 +16,18 @@ final class Tensors {
 
   /** Room for numbers outside of the Java heap. */
   static FloatBuffer floats(long n) {
-    if (n > (Integer.MAX_VALUE - LINE) / Float.BYTES) {
+    if (n > (Integer.MAX_VALUE - 2 * LINE) / Float.BYTES) {
       throw new IllegalArgumentException(
           "keys and values of one layer\nexpected: at most 2 GB\nfound: "
               + n * Float.BYTES
               + " bytes\nfix: fewer texts at a time, or shorter ones");
     }
-    // at the start of a cache line, where vectors are read fastest
-    return ByteBuffer.allocateDirect((int) n * Float.BYTES + LINE - 1)
+    // at the start of a cache line, where vectors are read fastest; whole lines are left of a slice
+    int bytes = (int) n * Float.BYTES;
+    int lines = (bytes + LINE - 1) / LINE;
+    return ByteBuffer.allocateDirect((lines + 1) * LINE - 1)
         .alignedSlice(LINE)
-        .slice(0, (int) n * Float.BYTES)
+        .slice(0, bytes)
         .order(ByteOrder.nativeOrder())
         .asFloatBuffer();
   }

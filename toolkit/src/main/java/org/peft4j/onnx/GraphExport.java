@@ -277,12 +277,12 @@ public final class GraphExport {
    * @param sizes of all named dimensions, one map per run
    */
   public Comparison compare(OnnxSession session, double tolerance, List<Map<String, Long>> sizes) {
-    return compare(session, tolerance, sizes, Counted.all());
+    return compare(session.use(), tolerance, sizes, Counted.all());
   }
 
-  /** Like {@link #compare(OnnxSession, double, List)}, of what counts. */
+  /** Like {@link #compare(OnnxSession, double, List)}, with adapters, of what counts. */
   public Comparison compare(
-      OnnxSession session, double tolerance, List<Map<String, Long>> sizes, Counted counted) {
+      AdaptedSession session, double tolerance, List<Map<String, Long>> sizes, Counted counted) {
     return new Validation(block, inputs, outputs, session, tolerance, counted).at(sizes);
   }
 

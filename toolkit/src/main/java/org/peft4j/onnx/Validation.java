@@ -18,7 +18,7 @@ final class Validation {
   private final Block block;
   private final List<Input> inputs;
   private final List<String> outputs;
-  private final OnnxSession session;
+  private final AdaptedSession session;
   private final double tolerance;
   private final Counted counted;
 
@@ -26,7 +26,7 @@ final class Validation {
       Block block,
       List<Input> inputs,
       List<String> outputs,
-      OnnxSession session,
+      AdaptedSession session,
       double tolerance,
       Counted counted) {
     this.block = block;
@@ -65,7 +65,7 @@ final class Validation {
               + "\nfix: compare at sizes that it takes",
           e);
     }
-    List<String> asked = session.inputs().stream().map(GraphValue::name).toList();
+    List<String> asked = session.session().inputs().stream().map(GraphValue::name).toList();
     arrays.keySet().retainAll(asked); // an input that the block ignores is not in the file
     Map<String, NDArray> found = session.run(manager, arrays);
     List<Comparison.Row> rows = new ArrayList<>();
