@@ -1,9 +1,12 @@
 package org.peft4j.cli;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How much memory of its own this process comes to hold beyond what it had, looked at every few
@@ -11,14 +14,18 @@ import java.nio.file.Path;
  */
 final class ExtraMemory implements AutoCloseable {
   private static final Path STATUS = Path.of("/proc/self/status");
+  private static final String KEY = "RssAnon:";
   private static final long MILLISECONDS = 2;
 
+  private final @Nullable RandomAccessFile status;
+  private final byte[] text = new byte[4096];
   private final double before;
   private volatile double most;
   private volatile boolean stopped;
   private final Thread watcher = new Thread(this::look, "memory watcher");
 
-  private ExtraMemory() {
+  private ExtraMemory() throws IOException {
+    status = Files.exists(STATUS) ? new RandomAccessFile(STATUS.toFile(), "r") : null;
     System.gc();
     before = resident();
     most = before;
@@ -27,9 +34,13 @@ final class ExtraMemory implements AutoCloseable {
 
   /** Begins to look. */
   static ExtraMemory watch() {
-    ExtraMemory memory = new ExtraMemory();
-    memory.watcher.start();
-    return memory;
+    try {
+      ExtraMemory memory = new ExtraMemory();
+      memory.watcher.start();
+      return memory;
+    } catch (IOException e) {
+      throw unreadable(e);
+    }
   }
 
   /** Largest so far, in bytes; NaN where the system does not tell. */
@@ -39,28 +50,31 @@ final class ExtraMemory implements AutoCloseable {
 
   private void look() {
     while (!stopped) {
-      most = Math.max(most, resident());
       try {
+        most = Math.max(most, resident());
         Thread.sleep(MILLISECONDS);
       } catch (InterruptedException e) {
         return;
+      } catch (IOException e) {
+        throw unreadable(e);
       }
     }
   }
 
-  private static double resident() {
-    if (!Files.exists(STATUS)) {
+  /** Makes little garbage: the garbage would be counted too. */
+  private double resident() throws IOException {
+    if (status == null) {
       return Double.NaN;
     }
-    try {
-      return Files.readAllLines(STATUS).stream()
-          .filter(l -> l.startsWith("RssAnon:"))
-          .mapToDouble(l -> 1024 * Double.parseDouble(l.replaceAll("\\D+", "")))
-          .findFirst()
-          .orElse(Double.NaN);
-    } catch (IOException e) {
-      throw new UncheckedIOException(STATUS + ": cannot be read: " + e.getMessage(), e);
-    }
+    status.seek(0);
+    String all = new String(text, 0, Math.max(0, status.read(text)), StandardCharsets.ISO_8859_1);
+    int at = all.indexOf(KEY) + KEY.length();
+    int end = all.indexOf("kB", at);
+    return 1024 * Double.parseDouble(all.substring(at, end).trim());
+  }
+
+  private static UncheckedIOException unreadable(IOException e) {
+    return new UncheckedIOException(STATUS + ": cannot be read: " + e.getMessage(), e);
   }
 
   @Override
@@ -68,8 +82,13 @@ final class ExtraMemory implements AutoCloseable {
     stopped = true;
     try {
       watcher.join();
+      if (status != null) {
+        status.close();
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    } catch (IOException e) {
+      throw unreadable(e);
     }
   }
 }

@@ -1,10 +1,13 @@
 package org.peft4j.onnx;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
+import java.util.List;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import org.peft4j.tensor.Composite;
 
 /** Where in Java an operation was called: {@code Linear.java:83, called from MyModel.java:41}. */
@@ -36,38 +39,45 @@ record CallSite(String text) {
           .collect(Collectors.toUnmodifiableSet());
 
   static CallSite here() {
-    return WALKER.walk(frames -> of(frames.map(StackWalker.StackFrame::toStackTraceElement)));
+    return WALKER.walk(
+        frames -> {
+          List<StackWalker.StackFrame> found = found(frames, StackWalker.StackFrame::getClassName);
+          return of(found.stream().map(StackWalker.StackFrame::toStackTraceElement).toList());
+        });
   }
 
   static CallSite of(Throwable thrown) {
-    return of(Arrays.stream(thrown.getStackTrace()));
+    return of(found(Arrays.stream(thrown.getStackTrace()), StackTraceElement::getClassName));
   }
 
   /** The first line of a model or a library, and in the latter case the model's that called it. */
-  private static CallSite of(Stream<StackTraceElement> frames) {
-    StackTraceElement[] found = new StackTraceElement[2];
-    frames
-        .filter(f -> !plumbing(f.getClassName()))
-        .takeWhile(f -> found[1] == null)
-        .forEach(
-            f -> {
-              boolean library = library(f.getClassName());
-              if (found[0] == null) {
-                found[0] = f;
-              }
-              if (!library) {
-                found[1] = f;
-              }
-            });
-    String text = place(found[0]);
-    boolean direct = found[1] == null || found[1].equals(found[0]);
-    return new CallSite(direct ? text : text + ", called from " + place(found[1]));
+  private static <T> List<T> found(Stream<T> frames, Function<T, String> className) {
+    List<T> found = new ArrayList<>();
+    for (Iterator<T> i = frames.iterator(); i.hasNext(); ) {
+      T frame = i.next();
+      String name = className.apply(frame);
+      if (plumbing(name)) {
+        continue;
+      }
+      if (!library(name)) {
+        found.add(frame);
+        return found;
+      }
+      if (found.isEmpty()) {
+        found.add(frame);
+      }
+    }
+    return found;
   }
 
-  private static String place(@Nullable StackTraceElement f) {
-    return f == null
-        ? "?"
-        : (f.getFileName() != null ? f.getFileName() : f.getClassName()) + ":" + f.getLineNumber();
+  private static CallSite of(List<StackTraceElement> found) {
+    String text = found.isEmpty() ? "?" : place(found.get(0));
+    return new CallSite(
+        found.size() < 2 ? text : text + ", called from " + place(found.get(found.size() - 1)));
+  }
+
+  private static String place(StackTraceElement f) {
+    return (f.getFileName() != null ? f.getFileName() : f.getClassName()) + ":" + f.getLineNumber();
   }
 
   private static boolean plumbing(String className) {

@@ -93,6 +93,9 @@ public final class OnnxSession implements AutoCloseable {
       }
       if (!packed) {
         options.addConfigEntry("session.disable_prepacking", "1");
+        // freed memory goes back at once: an arena would keep the largest of what a run needed
+        options.setCPUArenaAllocator(false);
+        options.setMemoryPatternOptimization(false);
         // it would keep a turned copy of a head that is tied to the embeddings
         options.addConfigEntry("optimization.disable_specified_optimizers", "ConstantFolding");
       }
