@@ -46,6 +46,11 @@ final class DecodeBenchCommand implements Callable<Integer> {
       description = "Tokens of a run; default ${DEFAULT-VALUE}.")
   private int tokens;
 
+  @Option(
+      names = "--prepack",
+      description = "Lay bf16 weights out for fast products first, here.")
+  private boolean prepack;
+
   @Override
   public Integer call() throws IOException {
     Path scratch = Files.createTempDirectory("peft4j-bench");
@@ -91,6 +96,9 @@ final class DecodeBenchCommand implements Callable<Integer> {
     long[] prompt = new long[past];
     Arrays.setAll(prompt, i -> 100 + (i * 7919L) % 5000);
     try (Pretrained model = Models.load(folder, options.keepAs)) {
+      if (prepack) {
+        model.prepack();
+      }
       for (int i = -1; i < options.runs; i++) {
         try (Decoder decoder = Decoder.of(model, new long[][] {prompt}, 0)) {
           decoder.begin();

@@ -34,9 +34,17 @@ final class ModelOptions {
               + " ${DEFAULT-VALUE}.")
   private Dtype keepAs = Dtype.F32;
 
+  @Option(
+      names = "--prepack",
+      description =
+          "Lay bf16 weights out for products that take less time, as copies in half precision: two"
+              + " bytes more for each weight.")
+  private boolean prepack;
+
   /** The model alone. */
   Pretrained load() {
-    return Models.load(model, keepAs);
+    Pretrained loaded = Models.load(model, keepAs);
+    return prepack ? loaded.prepack() : loaded;
   }
 
   /** The adapted model; an error without {@code --adapter}. */

@@ -22,8 +22,10 @@ import org.peft4j.format.Gguf;
 import org.peft4j.nn.Overlay;
 import org.peft4j.quant.Storages;
 import org.peft4j.spi.Anatomy;
+import org.peft4j.spi.Dense;
 import org.peft4j.spi.Elements;
 import org.peft4j.spi.Paths;
+import org.peft4j.spi.Slotted;
 import org.peft4j.tensor.Arena;
 import org.peft4j.tensor.Bfloat16;
 import org.peft4j.text.Tokenizer;
@@ -252,6 +254,33 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
    */
   public Pretrained quantized(String storage) {
     return new Derivations(this).quantized(Storages.byName(storage));
+  }
+
+  /**
+   * Lays the bfloat16 weights of linear maps out for products that take less time, as copies in
+   * half precision which sum in float32: two bytes more for each weight until this model is closed.
+   * Texts are written faster; training and saving go by the weights themselves. Needs x86-64.
+   *
+   * @return this model
+   * @throws IllegalStateException where no weight is kept as bfloat16, one is too large for half
+   *     precision, or the processor is another
+   */
+  public Pretrained prepack() {
+    Arena own = new Arena();
+    holds.add(own.heldBy(this));
+    int packed = 0;
+    for (Block block : Paths.blocks(network).keySet()) {
+      if (block instanceof Slotted slot && slot.frozen() instanceof Dense dense) {
+        packed += dense.prepack(own.manager()) ? 1 : 0;
+      }
+    }
+    if (packed == 0) {
+      throw new IllegalStateException(
+          "prepack\nexpected: weights that are kept as bfloat16\nfound: none in '"
+              + name()
+              + "'\nfix: Models.load(folder, Dtype.BF16)");
+    }
+    return this;
   }
 
   /** Whether any of its weights are kept in a storage such as {@code nf4}. */

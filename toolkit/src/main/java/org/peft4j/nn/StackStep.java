@@ -12,8 +12,8 @@ import org.peft4j.spi.Dense;
 import org.peft4j.spi.Frozen;
 import org.peft4j.spi.KeysValues;
 import org.peft4j.spi.Pass;
-import org.peft4j.tensor.Bfloat16;
 import org.peft4j.tensor.GatedStackStep;
+import org.peft4j.tensor.HalfProduct;
 
 /**
  * The short way through a decoder's layers, for one new token of one text where nothing is adapted
@@ -64,6 +64,21 @@ public final class StackStep {
     return parameters;
   }
 
+  /** Of all matrices, or none. */
+  private List<HalfProduct> halves() {
+    List<HalfProduct> halves = new ArrayList<>();
+    for (Part layer : layers) {
+      for (Projection p : layer.projections) {
+        HalfProduct half = p.frozen() instanceof Dense dense ? dense.prepacked() : null;
+        if (half == null) {
+          return List.of();
+        }
+        halves.add(half);
+      }
+    }
+    return halves;
+  }
+
   /**
    * What the layers make of a token.
    *
@@ -85,7 +100,7 @@ public final class StackStep {
       return null;
     }
     List<NDArray> weights = parameters().stream().map(Parameter::getArray).toList();
-    if (weights.isEmpty() || weights.stream().anyMatch(Bfloat16::is)) {
+    if (weights.isEmpty()) {
       return null;
     }
     long at = cache.length();
@@ -103,6 +118,7 @@ public final class StackStep {
     return GatedStackStep.of(
             x.reshape(x.getShape().get(2)),
             weights,
+            halves(),
             keys,
             values,
             rotation.reshape(size, size),

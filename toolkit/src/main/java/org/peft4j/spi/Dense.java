@@ -1,12 +1,14 @@
 package org.peft4j.spi;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.pytorch.engine.PtNDArray;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.tensor.Bfloat16;
+import org.peft4j.tensor.HalfProduct;
 
 /**
  * The plain storage: floating-point parameters as they are, or the weight of a linear map or a
@@ -16,6 +18,7 @@ public final class Dense implements Frozen {
   private final Parameter weight;
   private final @Nullable Parameter bias;
   private final Operation operation;
+  private volatile @Nullable HalfProduct half;
 
   public Dense(Parameter weight, @Nullable Parameter bias, Operation operation) {
     this.weight = weight;
@@ -55,8 +58,33 @@ public final class Dense implements Frozen {
     if (operation == Operation.EMBEDDING) {
       return Bfloat16.rows(stored, x);
     }
-    NDArray y = Bfloat16.linear(x, stored);
+    HalfProduct copy = half;
+    NDArray y =
+        copy != null && copy.isOf(stored) && !x.hasGradient()
+            ? copy.linear(x)
+            : Bfloat16.linear(x, stored);
     return bias == null ? y : y.add(bias);
+  }
+
+  /**
+   * Keeps a copy of the bfloat16 weight of a linear map, for products without gradients that take
+   * less time; freed with {@code owner}.
+   *
+   * @return whether it is such a weight
+   */
+  public boolean prepack(NDManager owner) {
+    NDArray stored = weight.getArray();
+    if (operation != Operation.LINEAR || !Bfloat16.is(stored)) {
+      return false;
+    }
+    half = HalfProduct.of(owner, stored);
+    return true;
+  }
+
+  /** The copy for fast products; null where there is none of the weight as it is now. */
+  public @Nullable HalfProduct prepacked() {
+    HalfProduct copy = half;
+    return copy != null && copy.isOf(weight.getArray()) ? copy : null;
   }
 
   private NDArray stored(Pass pass) {

@@ -38,13 +38,53 @@ public final class Bfloat16 {
           return torch.to(values, 15)
       """;
 
+  /** Numbers that are decoded at once for a product with one row; they stay in the cache. */
+  private static final int TOGETHER = 384 * 1024;
+
+  /**
+   * A product with one row. As much of the weight as {@code scratch} holds is decoded at a time, into
+   * memory that the processor has in its cache. A float32 weight is taken as it is.
+   */
+  static final String ROW_SCRIPT =
+      """
+        def row_product(self: __torch__.Ops,
+          weight: Tensor,
+          x: Tensor,
+          scratch: Tensor) -> Tensor:
+          if torch.eq(ops.prim.dtype(weight), 6):
+            y = torch.mv(weight, x)
+          else:
+            rows = torch.size(weight, 0)
+            width = torch.size(weight, 1)
+            step = torch.floordiv(torch.numel(scratch), width)
+            if torch.eq(step, 0):
+              y = torch.mv(torch.to(weight, 6), x)
+            else:
+              y = torch.zeros([rows])
+              for i in range(torch.floordiv(torch.sub(torch.add(rows, step), 1), step)):
+                start = torch.mul(i, step)
+                n = ops.prim.min(step, torch.sub(rows, start))
+                part = torch.view(torch.narrow(scratch, 0, 0, torch.mul(n, width)), [n, width])
+                _0 = torch.copy_(part, torch.narrow(weight, 0, start, n))
+                _1 = torch.addmv_(torch.narrow(y, 0, start, n), part, x)
+          return y
+      """;
+
   static final String LINEAR_SCRIPT =
       """
         def bf16_linear(self: __torch__.Ops,
           x: Tensor,
           weight: Tensor) -> Tensor:
-          return torch.linear(x, torch.to(weight, 6))
-      """;
+          alone = torch.eq(torch.numel(x), torch.size(weight, 1))
+          if torch.__and__(alone, torch.__not__(ops.prim.requires_grad(x))):
+            shape = torch.add(torch.slice(torch.size(x), 0, -1), [torch.size(weight, 0)])
+            scratch = torch.zeros([TOGETHER])
+            y = torch.reshape((self).row_product(weight, torch.reshape(x, [-1]), scratch), shape)
+          else:
+            y = torch.linear(x, torch.to(weight, 6))
+          return y
+      """
+          .replace("TOGETHER", String.valueOf(TOGETHER));
 
   static final String ROWS_SCRIPT =
       """
@@ -62,6 +102,11 @@ public final class Bfloat16 {
       """;
 
   private Bfloat16() {}
+
+  /** Memory for {@link #ROW_SCRIPT}, of the same manager as {@code like}. */
+  static NDArray scratch(NDArray like) {
+    return like.getManager().zeros(new Shape(TOGETHER));
+  }
 
   /** Whether an array is one that {@link #encode} made. */
   public static boolean is(NDArray array) {

@@ -15,11 +15,12 @@ public final class GatedStackStep {
   public static final int WEIGHTS = 9;
 
   /** Heads turn by a product with one matrix, which is made once for all layers. */
-  static final String SCRIPT =
+  private static final String TEMPLATE =
       """
-        def gated_stack_step(self: __torch__.Ops,
+        def NAME(self: __torch__.Ops,
           x: Tensor,
           weights: List[Tensor],
+          packed: List[PACKED],
           keys: List[Tensor],
           values: List[Tensor],
           rotation: Tensor,
@@ -31,15 +32,16 @@ public final class GatedStackStep {
           width = torch.size(x, 0)
           for i in range(torch.len(keys)):
             w = torch.mul(i, 9)
+            p = torch.mul(i, 7)
             kept_keys = keys[i]
             kept_values = values[i]
             groups = torch.size(kept_keys, 1)
             mean = torch.div(float(torch.dot(y, y)), width)
             c = torch.div(1., torch.sqrt(torch.add(mean, epsilon)))
             h = torch.mul(torch.mul(y, weights[w]), c)
-            q = torch.mv(weights[torch.add(w, 1)], h)
-            k = torch.mv(weights[torch.add(w, 2)], h)
-            v = torch.mv(weights[torch.add(w, 3)], h)
+            q = {1 0: h}
+            k = {2 1: h}
+            v = {3 2: h}
             turned = torch.mm(torch.view(torch.cat([q, k]), [-1, size]), rotation)
             heads = torch.sub(torch.size(turned, 0), groups)
             new_key = torch.view(torch.narrow(turned, 0, heads, groups), [1, groups, 1, size])
@@ -48,15 +50,33 @@ public final class GatedStackStep {
             queries = torch.view(torch.narrow(turned, 0, 0, heads), [1, groups, -1, size])
             seen = torch.narrow(kept_keys, 2, 0, n)
             a = torch.scaled_dot_product_attention(queries, seen, torch.narrow(kept_values, 2, 0, n))
-            z = torch.addmv(y, weights[torch.add(w, 4)], torch.reshape(a, [-1]))
+            z = torch.add(y, {4 3: torch.reshape(a, [-1])})
             mean2 = torch.div(float(torch.dot(z, z)), width)
             c2 = torch.div(1., torch.sqrt(torch.add(mean2, epsilon)))
             g = torch.mul(torch.mul(z, weights[torch.add(w, 5)]), c2)
-            gate = torch.silu(torch.mv(weights[torch.add(w, 6)], g))
-            f = torch.mul(gate, torch.mv(weights[torch.add(w, 7)], g))
-            y = torch.addmv(z, weights[torch.add(w, 8)], f)
+            gate = torch.silu({6 4: g})
+            f = torch.mul(gate, {7 5: g})
+            y = torch.add(z, {8 6: f})
           return y
       """;
+
+  static final String SCRIPT =
+      script(
+          "gated_stack_step", "Tensor", "(self).row_product(weights[torch.add(w, $1)], $3, packed[0])");
+
+  static final String HALF_SCRIPT =
+      script(
+          "half_stack_step",
+          HalfProduct.TYPE,
+          "torch.view(ops.quantized.linear_dynamic_fp16(torch.view($3, [1, -1]),"
+              + " packed[torch.add(p, $2)]), [-1])");
+
+  private static String script(String name, String packed, String product) {
+    return TEMPLATE
+        .replace("NAME", name)
+        .replace("PACKED", packed)
+        .replaceAll("\\{(\\d) (\\d): ([^}]*)}", product);
+  }
 
   private GatedStackStep() {}
 
@@ -65,6 +85,7 @@ public final class GatedStackStep {
    *
    * @param x {@code [hidden]}
    * @param weights {@link #WEIGHTS} of each layer, matrices {@code [out, in]}
+   * @param halves copies of all matrices, in the same order, to take in their place; or empty
    * @param keys of each layer, {@code [1, groups, capacity, head size]}: those of earlier tokens;
    *     the new one is written behind them
    * @param values likewise
@@ -75,16 +96,21 @@ public final class GatedStackStep {
   public static NDArray of(
       NDArray x,
       List<NDArray> weights,
+      List<HalfProduct> halves,
       List<NDArray> keys,
       List<NDArray> values,
       NDArray rotation,
       long at,
       double epsilon) {
+    boolean half = !halves.isEmpty();
     return TorchScript.run(
-        "gated_stack_step",
+        half ? "half_stack_step" : "gated_stack_step",
         x.getManager(),
         IValue.from((PtNDArray) x),
         list(weights),
+        half
+            ? IValue.listFrom(halves.stream().map(HalfProduct::packed).toArray(IValue[]::new))
+            : list(List.of(Bfloat16.scratch(x))),
         list(keys),
         list(values),
         IValue.from((PtNDArray) rotation),

@@ -57,11 +57,15 @@ final class TorchScript {
           RootMeanSquare.SCRIPT,
           LowRank.SCRIPT,
           Bfloat16.ENCODE_SCRIPT,
+          Bfloat16.ROW_SCRIPT,
           Bfloat16.LINEAR_SCRIPT,
           Bfloat16.ROWS_SCRIPT,
           Bfloat16.DECODE_SCRIPT,
           CrossEntropy.SCRIPT,
-          GatedStackStep.SCRIPT
+          GatedStackStep.SCRIPT,
+          GatedStackStep.HALF_SCRIPT,
+          HalfProduct.PACK_SCRIPT,
+          HalfProduct.LINEAR_SCRIPT
         }) {
       String name = method.substring(method.indexOf("def ") + 4, method.indexOf('('));
       METHODS.put(name.strip(), method);
@@ -108,8 +112,15 @@ final class TorchScript {
    * @param owner of the result
    */
   static NDArray run(String method, NDManager owner, IValue... arguments) {
-    try (IValue out = IValueUtils.runMethod(ready(), method, arguments)) {
-      return out.toTensor((PtNDManager) owner);
+    try (IValue out = value(method, arguments)) {
+      return array(out, owner);
+    }
+  }
+
+  /** The same for a result that is no tensor either; the caller closes it. */
+  static IValue value(String method, IValue... arguments) {
+    try {
+      return IValueUtils.runMethod(ready(), method, arguments);
     } finally {
       for (IValue a : arguments) {
         a.close();
@@ -117,7 +128,11 @@ final class TorchScript {
     }
   }
 
-  private static PtSymbolBlock ready() {
+  static NDArray array(IValue value, NDManager owner) {
+    return value.toTensor((PtNDManager) owner);
+  }
+
+  static PtSymbolBlock ready() {
     PtSymbolBlock m = module();
     if (!OPTIMIZER_OFF.get()) {
       // a setting per thread; with it on, the JIT's own differentiation gets types wrong

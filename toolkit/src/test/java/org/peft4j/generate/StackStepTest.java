@@ -1,6 +1,7 @@
 package org.peft4j.generate;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.ndarray.NDArray;
@@ -22,7 +23,11 @@ class StackStepTest {
   private static final int PROMPT = 4;
 
   private static Pretrained model(String family) {
-    return Models.load(Path.of("src/test/resources/golden/families", family));
+    return model(family, Dtype.F32);
+  }
+
+  private static Pretrained model(String family, Dtype keepAs) {
+    return Models.load(Path.of("src/test/resources/golden/families", family), keepAs);
   }
 
   /** Scores behind every token from the prompt on, of the first of so many texts alike. */
@@ -77,10 +82,38 @@ class StackStepTest {
   }
 
   @Test
-  void weights_of_16_bits_take_the_long_way() {
-    try (Pretrained model =
-        Models.load(Path.of("src/test/resources/golden/families/llama"), Dtype.BF16)) {
+  void weights_of_16_bits_give_the_same() {
+    try (Pretrained model = model("llama", Dtype.BF16)) {
       agree(model);
+    }
+  }
+
+  @Test
+  void prepacked_weights_give_what_the_weights_themselves_give() {
+    try (Pretrained model = model("llama", Dtype.BF16)) {
+      float[][] plain = scores(model, 1);
+      model.prepack();
+      agree(model);
+      float[][] packed = scores(model, 1);
+      float largest = 0;
+      float difference = 0;
+      for (int n = 0; n < plain.length; n++) {
+        for (int i = 0; i < plain[n].length; i++) {
+          largest = Math.max(largest, Math.abs(plain[n][i]));
+          difference = Math.max(difference, Math.abs(plain[n][i] - packed[n][i]));
+        }
+      }
+      assertThat(difference / largest).isBetween(Float.MIN_VALUE, 1e-5f);
+    }
+  }
+
+  @Test
+  void a_model_in_float32_has_nothing_to_prepack() {
+    try (Pretrained model = model("llama")) {
+      assertThatThrownBy(model::prepack)
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("kept as bfloat16")
+          .hasMessageContaining("Dtype.BF16");
     }
   }
 }

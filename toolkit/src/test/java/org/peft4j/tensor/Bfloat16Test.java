@@ -1,6 +1,7 @@
 package org.peft4j.tensor;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
@@ -11,6 +12,8 @@ import java.util.function.BiFunction;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Products with bfloat16 weights against their plain twin, values and gradients. */
 @Tag("fast")
@@ -66,6 +69,67 @@ class Bfloat16Test {
         assertThat(difference / largest).isLessThan(1e-5f);
       }
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"3, 5", "700, 1300", "2, 500000"})
+  void one_row_is_multiplied_in_pieces_as_whole(int out, int in) {
+    NDArray weight = Bfloat16.encode(manager, random("w", out, in));
+    NDArray x = random("x", 1, 1, in);
+    NDArray found = Torch.inference(() -> Bfloat16.linear(x, weight));
+    assertThat(found.getShape()).isEqualTo(new Shape(1, 1, out));
+    assertThat(apart(found, Bfloat16.plain(x, weight))).isLessThan(1e-5);
+  }
+
+  @Test
+  void one_row_has_its_gradient() {
+    NDArray weight = Bfloat16.encode(manager, random("w", 700, 1300));
+    NDArray x = random("x", 1, 1300);
+    float[][] fused = valueAndGradient(Bfloat16::linear, x, weight);
+    float[][] plain = valueAndGradient(Bfloat16::plain, x, weight);
+    for (int i = 0; i < 2; i++) {
+      assertThat(
+              apart(
+                  Buffers.create(manager, fused[i], new Shape(fused[i].length)),
+                  Buffers.create(manager, plain[i], new Shape(plain[i].length))))
+          .isLessThan(1e-5);
+    }
+  }
+
+  @Test
+  void a_copy_in_half_precision_multiplies_alike() {
+    NDArray values = random("w", 65, 130);
+    NDArray weight = Bfloat16.encode(manager, values);
+    HalfProduct half = HalfProduct.of(manager, weight);
+    assertThat(half.isOf(weight)).isTrue();
+    assertThat(half.isOf(values)).isFalse();
+    for (NDArray x : new NDArray[] {random("x", 2, 3, 130), random("y", 1, 130)}) {
+      NDArray found = Torch.inference(() -> half.linear(x));
+      assertThat(found.getShape()).isEqualTo(Bfloat16.plain(x, weight).getShape());
+      assertThat(apart(found, Bfloat16.plain(x, weight))).isLessThan(1e-5);
+    }
+  }
+
+  @Test
+  void numbers_that_half_precision_has_not_are_refused() {
+    NDArray weight = Bfloat16.encode(manager, random("w", 4, 8).mul(1e6f));
+    assertThatThrownBy(() -> HalfProduct.of(manager, weight))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("65504");
+  }
+
+  @Test
+  void a_copy_goes_with_its_owner() {
+    NDArray weight = Bfloat16.encode(manager, random("w", 4, 8));
+    NDManager owner = Torch.newManager();
+    HalfProduct half = HalfProduct.of(owner, weight);
+    owner.close();
+    assertThat(half.isOf(weight)).isFalse();
+  }
+
+  /** Largest difference, relative to the largest value. */
+  private static double apart(NDArray a, NDArray b) {
+    return a.sub(b).abs().max().getFloat() / b.abs().max().getFloat();
   }
 
   private static float[][] valueAndGradient(
