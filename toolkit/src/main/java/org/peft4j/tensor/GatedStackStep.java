@@ -29,20 +29,20 @@ public final class GatedStackStep {
           y = x
           n = torch.add(at, 1)
           size = torch.size(rotation, 0)
-          width = torch.size(x, 0)
+          width = torch.numel(x)
           for i in range(torch.len(keys)):
             w = torch.mul(i, 9)
             p = torch.mul(i, 7)
             kept_keys = keys[i]
             kept_values = values[i]
             groups = torch.size(kept_keys, 1)
-            mean = torch.div(float(torch.dot(y, y)), width)
+            mean = torch.div(SQUARE(y), width)
             c = torch.div(1., torch.sqrt(torch.add(mean, epsilon)))
             h = torch.mul(torch.mul(y, weights[w]), c)
             q = {1 0: h}
             k = {2 1: h}
             v = {3 2: h}
-            turned = torch.mm(torch.view(torch.cat([q, k]), [-1, size]), rotation)
+            turned = torch.mm(torch.view(torch.cat([q, k], -1), [-1, size]), rotation)
             heads = torch.sub(torch.size(turned, 0), groups)
             new_key = torch.view(torch.narrow(turned, 0, heads, groups), [1, groups, 1, size])
             _0 = torch.copy_(torch.narrow(kept_keys, 2, at, 1), new_key)
@@ -50,8 +50,8 @@ public final class GatedStackStep {
             queries = torch.view(torch.narrow(turned, 0, 0, heads), [1, groups, -1, size])
             seen = torch.narrow(kept_keys, 2, 0, n)
             a = torch.scaled_dot_product_attention(queries, seen, torch.narrow(kept_values, 2, 0, n))
-            z = torch.add(y, {4 3: torch.reshape(a, [-1])})
-            mean2 = torch.div(float(torch.dot(z, z)), width)
+            z = torch.add(y, {4 3: torch.reshape(a, ROW)})
+            mean2 = torch.div(SQUARE(z), width)
             c2 = torch.div(1., torch.sqrt(torch.add(mean2, epsilon)))
             g = torch.mul(torch.mul(z, weights[torch.add(w, 5)]), c2)
             gate = torch.silu({6 4: g})
@@ -60,21 +60,31 @@ public final class GatedStackStep {
           return y
       """;
 
+  /** On vectors, which one row of a matrix takes longer than. */
   static final String SCRIPT =
       script(
-          "gated_stack_step", "Tensor", "(self).row_product(weights[torch.add(w, $1)], $3, packed[0])");
+          "gated_stack_step",
+          "Tensor",
+          "[-1]",
+          "float(torch.dot($1, $1))",
+          "(self).row_product(weights[torch.add(w, $1)], $3, packed[0])");
 
+  /** On a matrix of one row, which these products need. */
   static final String HALF_SCRIPT =
       script(
           "half_stack_step",
           HalfProduct.TYPE,
-          "torch.view(ops.quantized.linear_dynamic_fp16(torch.view($3, [1, -1]),"
-              + " packed[torch.add(p, $2)]), [-1])");
+          "[1, -1]",
+          "torch.pow(float(torch.linalg_vector_norm($1)), 2)",
+          "ops.quantized.linear_dynamic_fp16($3, packed[torch.add(p, $2)])");
 
-  private static String script(String name, String packed, String product) {
+  private static String script(
+      String name, String packed, String row, String square, String product) {
     return TEMPLATE
         .replace("NAME", name)
         .replace("PACKED", packed)
+        .replace("ROW", row)
+        .replaceAll("SQUARE\\((\\w)\\)", square)
         .replaceAll("\\{(\\d) (\\d): ([^}]*)}", product);
   }
 
@@ -91,7 +101,7 @@ public final class GatedStackStep {
    * @param values likewise
    * @param rotation {@code [head size, head size]}, by which queries and keys are multiplied
    * @param at number of earlier tokens
-   * @return {@code [hidden]}
+   * @return as many
    */
   public static NDArray of(
       NDArray x,
@@ -106,7 +116,7 @@ public final class GatedStackStep {
     return TorchScript.run(
         half ? "half_stack_step" : "gated_stack_step",
         x.getManager(),
-        IValue.from((PtNDArray) x),
+        IValue.from((PtNDArray) (half ? x.reshape(1, x.size()) : x)),
         list(weights),
         half
             ? IValue.listFrom(halves.stream().map(HalfProduct::packed).toArray(IValue[]::new))
