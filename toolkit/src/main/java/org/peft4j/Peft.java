@@ -39,6 +39,7 @@ import org.peft4j.reparam.Hira;
 import org.peft4j.reparam.Hra;
 import org.peft4j.reparam.Ia3;
 import org.peft4j.reparam.Kasa;
+import org.peft4j.reparam.Lily;
 import org.peft4j.reparam.LnTuning;
 import org.peft4j.reparam.LoHa;
 import org.peft4j.reparam.LoKr;
@@ -371,6 +372,11 @@ public final class Peft {
   /** Skills mixed for each of several tasks (Poly, arXiv 2202.13914). */
   public static Poly.Options<Tuned> poly(Block model) {
     return Poly.Options.on(target(model));
+  }
+
+  /** LoRAs that share A between layers and mix B by batch (Lily, arXiv 2407.09946). */
+  public static Lily.Options<Tuned> lily(Block model) {
+    return Lily.Options.on(target(model));
   }
 
   /** Lengths and few mixtures of directions that modules of a kind share (FRoD). */

@@ -304,6 +304,18 @@ class OursTest {
         new Case(
             base, m -> Peft.poly(m).rank(3).splits(2).targets(linear).modulesToSave(save).apply()));
     all.put(
+        "lily",
+        new Case(
+            base,
+            m ->
+                Peft.lily(m)
+                    .rank(3)
+                    .stride(2)
+                    .experts(3)
+                    .targets(linear)
+                    .modulesToSave(save)
+                    .apply()));
+    all.put(
         "prompt", new Case(shape, m -> Peft.promptTuning(m).tokens(3).modulesToSave(save).apply()));
     all.put(
         "ptuning",

@@ -105,7 +105,7 @@ final class Active {
 
   /** The adapters whose effect weights cannot hold. */
   List<Adapter> unmergeable() {
-    return hooks.stream().filter(a -> !Objects.requireNonNull(a.hook()).mergeable()).toList();
+    return adapters.stream().filter(a -> !a.reparam.mergeable()).toList();
   }
 
   List<Use> at(Frozen frozen) {

@@ -259,6 +259,7 @@ final class AdapterFiles {
         wanted.put(biasKey(adapter, a), Objects.requireNonNull(a.bias()));
       }
     }
+    KnownExtras extras = new KnownExtras(model, adapter, source);
     List<String> problems = new ArrayList<>();
     Set<String> unknown = new LinkedHashSet<>(source.names());
     Map<Tensor, String> found = new LinkedHashMap<>();
@@ -275,11 +276,13 @@ final class AdapterFiles {
           if (!source.info(key).shape().equals(shape)) {
             problems.add(key + ": expected " + shape + ", found " + source.info(key).shape());
           } else {
-            found.put(tensor, key);
+            String other = found.put(tensor, key);
+            if (other != null && !extras.same(key, other)) {
+              problems.add(key + ": differs from " + other + ", which is the same tensor here");
+            }
           }
         });
     adapter.attachments.values().forEach(a -> unknown.removeAll(repeated(adapter, a).keySet()));
-    KnownExtras extras = new KnownExtras(model, adapter, source);
     unknown.stream().map(extras::problem).filter(Objects::nonNull).forEach(problems::add);
     if (!problems.isEmpty()) {
       throw new IllegalArgumentException(

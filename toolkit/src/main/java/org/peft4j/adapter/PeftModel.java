@@ -375,8 +375,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
    * graph with a cache does not keep.
    */
   public final boolean remembers() {
-    return active.hooks().stream()
-        .anyMatch(a -> java.util.Objects.requireNonNull(a.hook()).remembers());
+    return active.adapters().stream().anyMatch(a -> a.reparam.remembers());
   }
 
   /** What a training loop asks of the active adapters' methods. */

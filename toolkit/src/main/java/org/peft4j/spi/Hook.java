@@ -48,13 +48,9 @@ public interface Hook extends Reparam {
    */
   void declare(Anatomy model, Declaration theta);
 
-  /** Whether merging its weights leaves nothing out, as where it acts in training alone. */
+  /** Only where it acts in training alone. */
+  @Override
   default boolean mergeable() {
-    return false;
-  }
-
-  /** Whether what it does at a token depends on earlier ones beyond their keys and values. */
-  default boolean remembers() {
     return false;
   }
 

@@ -155,6 +155,9 @@ final class Variants {
     if (entry.standard() instanceof Poly) {
       all.add(new Poly(3, 1, 2, 4));
     }
+    if (entry.standard() instanceof Lily) {
+      all.add(new Lily(3, 2, 5, 0.7, List.of("layer.0.site", "site")));
+    }
     if (entry.standard() instanceof Frod) {
       all.add(new Frod(0, 0.3, 0.1, 5));
     }
