@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.IntStream;
 import org.peft4j.adapter.Blueprint;
+import org.peft4j.adapter.Experts;
 import org.peft4j.adapter.Gradients;
 import org.peft4j.adapter.PeftModel;
 import org.peft4j.adapter.Statistics;
@@ -76,6 +77,7 @@ import org.peft4j.reparam.VbLora;
 import org.peft4j.reparam.Velora;
 import org.peft4j.reparam.Vera;
 import org.peft4j.reparam.WaveFt;
+import org.peft4j.reparam.XLora;
 import org.peft4j.spi.Fluent;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
@@ -377,6 +379,16 @@ public final class Peft {
   /** LoRAs that share A between layers and mix B by batch (Lily, arXiv 2407.09946). */
   public static Lily.Options<Tuned> lily(Block model) {
     return Lily.Options.on(target(model));
+  }
+
+  /**
+   * A classifier that tells how much each of some LoRAs counts for each token (X-LoRA, arXiv
+   * 2402.07148): {@code Peft.xlora(tuned, "a", "b").named("both").apply()}.
+   *
+   * @param experts names of LoRAs of linear modules, which stay as they are
+   */
+  public static XLora.Options<Tuned> xlora(Tuned model, String... experts) {
+    return XLora.Options.on(target(model), Experts.of(model, List.of(experts)));
   }
 
   /** Lengths and few mixtures of directions that modules of a kind share (FRoD). */

@@ -46,10 +46,6 @@ SUPERTUNING TINYLORA TRAINABLE_TOKENS UNILORA VBLORA VERA WAVEFT XLORA
         "SHADOW",
         "a second, smaller model that runs beside the first and is no change of its weights:"
             + " use pfeiffer");
-    all.put(
-        "XLORA",
-        "LoRAs gated by the hidden states of a first pass: load its LoRAs one by one and combine"
-            + " them");
     all.put("BONE", "the name MiSS had before PEFT 0.18: train it anew as miss");
     return Collections.unmodifiableMap(all);
   }

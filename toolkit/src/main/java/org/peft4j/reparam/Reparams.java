@@ -61,6 +61,7 @@ public final class Reparams {
           new Method(new Psoft(), Psoft::fromConfig),
           new Method(new Poly(), Poly::fromConfig),
           Keyed.method(new Lily()),
+          new Method(new XLora(), XLora::fromConfig),
           new Method(new Frod(), Frod::fromConfig),
           new Method(new Ia3(), Ia3::fromConfig),
           new Method(new BitFit(), BitFit::fromConfig),

@@ -94,6 +94,19 @@ public interface Hook extends Reparam {
 
   // ---- where it acts
 
+  /** Whether it goes by what the model makes of the inputs in a first pass, see {@link #ahead}. */
+  default boolean looksAhead() {
+    return false;
+  }
+
+  /**
+   * What it keeps of the last hidden states {@code [batch, length, hidden]} of a first pass, for
+   * the pass proper to have as {@link Pass#ahead}.
+   */
+  default NDArray ahead(View view, NDArray hidden) {
+    return hidden;
+  }
+
   /** Number of virtual tokens that {@link #embeddings} puts in front of a text. */
   default int promptTokens() {
     return 0;
