@@ -77,7 +77,7 @@ import org.peft4j.reparam.VbLora;
 import org.peft4j.reparam.Velora;
 import org.peft4j.reparam.Vera;
 import org.peft4j.reparam.WaveFt;
-import org.peft4j.reparam.XLora;
+import org.peft4j.reparam.XLoraOptions;
 import org.peft4j.spi.Fluent;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
@@ -387,8 +387,8 @@ public final class Peft {
    *
    * @param experts names of LoRAs of linear modules, which stay as they are
    */
-  public static XLora.Options<Tuned> xlora(Tuned model, String... experts) {
-    return XLora.Options.on(target(model), Experts.of(model, List.of(experts)));
+  public static XLoraOptions<Tuned> xlora(Tuned model, String... experts) {
+    return XLoraOptions.on(target(model), Experts.of(model, List.of(experts)));
   }
 
   /** Lengths and few mixtures of directions that modules of a kind share (FRoD). */

@@ -133,12 +133,12 @@ public record Lily(
   }
 
   private void declare(Site site, Site down, Site up, Declaration theta) {
-    if (down == site) {
+    if (down.equals(site)) {
       theta.trained(A, new Shape(rank, site.in()), Init.KAIMING);
     } else {
       theta.of(down, A);
     }
-    if (up == site) {
+    if (up.equals(site)) {
       theta.trained(B, new Shape((long) experts * rank, site.out()), Init.ZEROS);
     } else {
       theta.of(up, B);

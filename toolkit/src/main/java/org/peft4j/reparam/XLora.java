@@ -14,7 +14,6 @@ import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Entries;
-import org.peft4j.spi.Fluent;
 import org.peft4j.spi.Hook;
 import org.peft4j.spi.Kind;
 import org.peft4j.spi.Reparam;
@@ -77,49 +76,6 @@ public record XLora(List<Expert> experts, XLoraGate gate, boolean trainable, Lis
     return new XLora(others, gate, trainable, List.of());
   }
 
-  /** The method at the i-th module. */
-  private record Placed(XLora method, int index) implements Reparam {
-    @Override
-    public String name() {
-      return method.name();
-    }
-
-    @Override
-    public String peftType() {
-      return method.peftType();
-    }
-
-    @Override
-    public Set<Kind> kinds() {
-      return method.kinds();
-    }
-
-    @Override
-    public void declare(Site site, Declaration theta) {
-      method.declare(site, theta);
-    }
-
-    @Override
-    public Weight effective(At at) {
-      return method.effective(at);
-    }
-
-    @Override
-    public NDArray forward(At at, NDArray x) {
-      return method.forward(at, x, index);
-    }
-
-    @Override
-    public Map<String, Object> toConfig() {
-      return method.toConfig();
-    }
-
-    @Override
-    public String summary() {
-      return method.summary();
-    }
-  }
-
   @Override
   public String name() {
     return "xlora";
@@ -167,7 +123,7 @@ public record XLora(List<Expert> experts, XLoraGate gate, boolean trainable, Lis
   @Override
   public Map<Site, Reparam> plan(List<Site> sites) {
     Map<Site, Reparam> plan = new LinkedHashMap<>();
-    sites.forEach(s -> plan.put(s, new Placed(this, plan.size())));
+    sites.forEach(s -> plan.put(s, this));
     return plan;
   }
 
@@ -207,9 +163,10 @@ public record XLora(List<Expert> experts, XLoraGate gate, boolean trainable, Lis
     return gate.weights(view, hidden, experts.size());
   }
 
-  private NDArray forward(At at, NDArray x, int index) {
+  @Override
+  public NDArray forward(At at, NDArray x) {
     NDArray y = at.frozen(x);
-    NDArray gates = gates(at, x, index);
+    NDArray gates = gates(at, x);
     double constant = gate.first(experts.size());
     if (gates == null && constant == 0) {
       return y;
@@ -231,7 +188,7 @@ public record XLora(List<Expert> experts, XLoraGate gate, boolean trainable, Lis
   }
 
   /** How much each expert counts for the tokens of x here; null in the first pass. */
-  private @Nullable NDArray gates(At at, NDArray x, int index) {
+  private @Nullable NDArray gates(At at, NDArray x) {
     NDArray all = at.pass().ahead();
     if (all == null) {
       return null;
@@ -246,7 +203,8 @@ public record XLora(List<Expert> experts, XLoraGate gate, boolean trainable, Lis
               + x.getShape()
               + "\nfix: leave it out of the LoRAs");
     }
-    NDArray here = all.get(":, :, {}", gate.layerwise() ? index : 0);
+    int index = gate.layerwise() ? modules.indexOf(at.site().path()) : 0;
+    NDArray here = all.get(":, :, {}", index);
     return asked < known ? here.get(":, {}:", known - asked) : here;
   }
 
@@ -301,85 +259,5 @@ public record XLora(List<Expert> experts, XLoraGate gate, boolean trainable, Lis
         + (gate.topK() == null ? "" : ", " + gate.topK() + " for each token")
         + ", classifier of depth "
         + gate.depth();
-  }
-
-  /** The options, for {@code Peft.xlora(model, "a", "b")}. */
-  public static final class Options<R> extends Fluent<XLora, Options<R>, R> {
-    private Options(Draft<XLora, R> draft) {
-      super(draft);
-    }
-
-    /** An X-LoRA of these LoRAs, or of new ones. */
-    public static <R> Options<R> on(Target<R> target, List<Expert> experts) {
-      XLora start = new XLora();
-      XLora known = new XLora(experts, start.gate, false, List.of());
-      return new Options<>(draft(known, target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<XLora, R> draft) {
-      return new Options<>(draft);
-    }
-
-    private Options<R> set(String key, Object value) {
-      XLora x = tuner();
-      return with(new XLora(x.experts, Keys.with(x.gate, key, value), x.trainable, x.modules));
-    }
-
-    /** Number of layers of the classifier, at least 1; default 1. */
-    public Options<R> depth(int layers) {
-      return set("xlora_depth", layers);
-    }
-
-    /** Width between the layers of the classifier; default 2048. */
-    public Options<R> size(int width) {
-      return set("xlora_size", width);
-    }
-
-    /** Dropout between the layers of the classifier, in [0, 1); default 0.2. */
-    public Options<R> dropout(double p) {
-      return set("xlora_dropout_p", p);
-    }
-
-    /** Gives every module weights of its own; by default they are the same for all. */
-    public Options<R> layerwise() {
-      return set("layerwise_scalings", true);
-    }
-
-    /** What scores are divided by before the softmax, above 0; default 1. */
-    public Options<R> temperature(double t) {
-      return set("softmax_temperature", t);
-    }
-
-    /** How many LoRAs count for a token, the others nothing; by default all do. */
-    public Options<R> topK(int k) {
-      return set("top_k_lora", k);
-    }
-
-    /** Takes the softmax over the LoRAs that count alone, rather than over all. */
-    public Options<R> topSoftmax() {
-      return set("enable_softmax_topk", true).set("enable_softmax", false);
-    }
-
-    /** Takes scores as they are, without a softmax. */
-    public Options<R> scores() {
-      return set("enable_softmax", false);
-    }
-
-    /** What every LoRA counts in the first pass; default 0, so that it is the base's. */
-    public Options<R> firstPass(double weight) {
-      return set("scaling_pass_value", weight);
-    }
-
-    /** What all weights are multiplied by; default 1. */
-    public Options<R> scale(double factor) {
-      return set("global_scaling_weight", factor);
-    }
-
-    /** Trains the LoRAs too; by default only the classifier is trained. */
-    public Options<R> trainLoras() {
-      XLora x = tuner();
-      return with(new XLora(x.experts, x.gate, true, x.modules));
-    }
   }
 }
