@@ -175,6 +175,9 @@ class XLoraTest {
           .hasMessageContaining("softmax_temperature\nexpected: above 0");
       assertThatThrownBy(() -> Peft.xlora(tuned, "a").topK(1).firstPass(0.5))
           .hasMessageContaining("scaling_pass_value\nexpected: 0 beside top_k_lora");
+      assertThatThrownBy(() -> Peft.xlora(tuned, "a").named("x").layers(1).apply())
+          .hasMessageContaining("targets: xlora adapts what its LoRAs do")
+          .hasMessageContaining("layers.0.self_attn.q_proj of 'a' is left out");
       assertThatThrownBy(() -> Peft.xlora(other, "a").named("x").apply())
           .hasMessageContaining("models of one stack");
       Peft.ia3(tuned).named("ia3").apply();

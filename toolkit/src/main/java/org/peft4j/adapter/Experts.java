@@ -88,7 +88,15 @@ public final class Experts {
             List<At> views = model.views(from, temporary);
             Reparam finished = from.reparam.finished(views);
             for (At view : views) {
-              Attachment a = Objects.requireNonNull(to.attachments.get(view.site()));
+              Attachment a = to.attachments.get(view.site());
+              if (a == null) {
+                throw new IllegalArgumentException(
+                    "targets: xlora adapts what its LoRAs do\nfound: "
+                        + view.site().path()
+                        + " of '"
+                        + from.name
+                        + "' is left out\nfix: leave targets, exclude, layers and modulesToSave out");
+              }
               for (String n : TENSORS) {
                 Tensor tensor = Objects.requireNonNull(a.tensors().get(n));
                 Buffers.copy(
