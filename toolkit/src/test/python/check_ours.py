@@ -31,7 +31,7 @@ import peft  # noqa: E402
 import safetensors  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
-from peft import PeftModel, get_peft_model_state_dict  # noqa: E402
+from peft import PeftConfig, PeftModel, get_peft_model_state_dict  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 import golden_bases as bases  # noqa: E402
@@ -51,9 +51,15 @@ def sha256(path):
 
 
 def load(base, directory):
+    plain = bases.load(base, GOLDEN / "hf")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = PeftModel.from_pretrained(bases.load(base, GOLDEN / "hf"), directory).eval()
+        config = None
+        if json.loads((directory / FILES[0]).read_text())["peft_type"] == "XLORA":
+            config = PeftConfig.from_pretrained(directory)
+            config.adapters = {k: str(directory / v) for k, v in config.adapters.items()}
+            plain.config.use_cache = False  # or PEFT refuses
+        model = PeftModel.from_pretrained(plain, directory, config=config).eval()
     said = sorted({one_line(w.message) for w in caught})
     return model, [f"warning: {t}" for t in said if not HARMLESS.search(t)]
 
@@ -61,7 +67,10 @@ def load(base, directory):
 def expected_state(model):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return get_peft_model_state_dict(model, save_embedding_layers="auto")
+        state = get_peft_model_state_dict(model, save_embedding_layers="auto")
+    if model.active_peft_config.peft_type == "XLORA":  # which PEFT does not give whole
+        state = {k: v for k, v in model.state_dict().items() if "internal_xlora_classifier" in k}
+    return state
 
 
 def compare(state, file):

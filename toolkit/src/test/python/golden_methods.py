@@ -39,6 +39,7 @@ from peft import (  # noqa: E402
     GraloraConfig,
     HiraConfig,
     HRAConfig,
+    LilyConfig,
     LoraConfig,
     MissConfig,
     OFTConfig,
@@ -68,6 +69,7 @@ from golden_cases import NAMES, SHAPES, Case  # noqa: E402
 
 CALLED = dict(r=4, merged="fails", note="acts in some tokens only")
 TASK = "the i-th text is of task i, modulo their number; PEFT does not merge mixtures"
+BATCH = "depends on the batch, so PEFT does not merge it"
 NO_BIAS = "no bias in the base, so PEFT refuses to merge"
 
 
@@ -76,7 +78,8 @@ def case(base, name, kind, targets, tags="", **settings):
     task = golden_bases.task_type(base)
 
     def config():
-        return kind(task_type=task, target_modules=list(targets), **settings)
+        some = targets if isinstance(targets, str) else list(targets)
+        return kind(task_type=task, target_modules=some, **settings)
 
     return Case(base, name, config, [name.partition("_")[0], *tags.split()], **remarks)
 
@@ -250,6 +253,19 @@ def all_cases():
         ),
         *linear("poly", PolyConfig, r=3, merged="fails", note=TASK),
         *some("poly_tasks", PolyConfig, r=3, n_tasks=3, n_skills=3, n_splits=4, merged="fails", note=TASK),
+        *linear("lily", LilyConfig, r=4, stride_A=2, num_B=3, merged="fails", note=BATCH),
+        *some("lily_own", LilyConfig, r=3, num_B=2, scaling=0.5, merged="fails", note=BATCH),
+        case(
+            "llama",
+            "lily_paths",
+            LilyConfig,
+            ["self_attn.q_proj", "o_proj", "layers.0.mlp.up_proj", "layers.1.mlp.up_proj"],
+            r=3,
+            stride_A=2,
+            merged="fails",
+            note=BATCH,
+        ),
+        case("llama", "lily_pattern", LilyConfig, r".*\.(q|o)_proj", r=3, stride_A=3, merged="fails", note=BATCH),
         *anywhere("frod", FrodConfig),
         *some("frod_dense", FrodConfig, sparse_rate=0.2, regularization_alpha=0.05),
         *anywhere("unilora", UniLoraConfig, r=2, theta_d_length=150),

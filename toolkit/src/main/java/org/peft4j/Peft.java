@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.IntStream;
 import org.peft4j.adapter.Blueprint;
+import org.peft4j.adapter.Experts;
 import org.peft4j.adapter.Gradients;
 import org.peft4j.adapter.PeftModel;
 import org.peft4j.adapter.Statistics;
@@ -39,6 +40,7 @@ import org.peft4j.reparam.Hira;
 import org.peft4j.reparam.Hra;
 import org.peft4j.reparam.Ia3;
 import org.peft4j.reparam.Kasa;
+import org.peft4j.reparam.Lily;
 import org.peft4j.reparam.LnTuning;
 import org.peft4j.reparam.LoHa;
 import org.peft4j.reparam.LoKr;
@@ -75,6 +77,7 @@ import org.peft4j.reparam.VbLora;
 import org.peft4j.reparam.Velora;
 import org.peft4j.reparam.Vera;
 import org.peft4j.reparam.WaveFt;
+import org.peft4j.reparam.XLoraOptions;
 import org.peft4j.spi.Fluent;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
@@ -371,6 +374,21 @@ public final class Peft {
   /** Skills mixed for each of several tasks (Poly, arXiv 2202.13914). */
   public static Poly.Options<Tuned> poly(Block model) {
     return Poly.Options.on(target(model));
+  }
+
+  /** LoRAs that share A between layers and mix B by batch (Lily, arXiv 2407.09946). */
+  public static Lily.Options<Tuned> lily(Block model) {
+    return Lily.Options.on(target(model));
+  }
+
+  /**
+   * A classifier that tells how much each of some LoRAs counts for each token (X-LoRA, arXiv
+   * 2402.07148): {@code Peft.xlora(tuned, "a", "b").named("both").apply()}.
+   *
+   * @param experts names of LoRAs of linear modules, which stay as they are
+   */
+  public static XLoraOptions<Tuned> xlora(Tuned model, String... experts) {
+    return XLoraOptions.on(target(model), Experts.of(model, List.of(experts)));
   }
 
   /** Lengths and few mixtures of directions that modules of a kind share (FRoD). */

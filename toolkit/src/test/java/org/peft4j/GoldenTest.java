@@ -51,8 +51,9 @@ class GoldenTest {
           "llama_tied/lora_ensure_tying",
           "ensure_weight_tying");
 
-  /** Held to Hugging Face's values by {@code golden_hooks.py}. */
-  private static final Set<String> OF_HOOKS = Set.of("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING");
+  /** Held to Hugging Face's values by {@code golden_hooks.py} and {@code golden_xlora.py}. */
+  private static final Set<String> OF_HOOKS =
+      Set.of("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "XLORA");
 
   private static Path root() {
     try {

@@ -297,12 +297,27 @@ class OursTest {
         "unilora", new Case(shape, m -> Peft.uniLora(m).rank(2).numbers(99).targets(some).apply()));
     all.put("osf", new Case(base, m -> Peft.osf(m).keep(0.75).targets(linear).apply()));
     all.put("psoft", new Case(base, m -> Peft.psoft(m).rank(5).targets(linear).apply()));
+    if (shape.equals("llama")) { // Hugging Face reads it in no others
+      all.put("xlora", new Case(shape, OursTest::xlora));
+    }
     // Hugging Face wants a classifier in the file of a prompt
     String[] save = shape.equals("bert") ? new String[] {"classifier"} : new String[0];
     all.put(
         "poly",
         new Case(
             base, m -> Peft.poly(m).rank(3).splits(2).targets(linear).modulesToSave(save).apply()));
+    all.put(
+        "lily",
+        new Case(
+            base,
+            m ->
+                Peft.lily(m)
+                    .rank(3)
+                    .stride(2)
+                    .experts(3)
+                    .targets(linear)
+                    .modulesToSave(save)
+                    .apply()));
     all.put(
         "prompt", new Case(shape, m -> Peft.promptTuning(m).tokens(3).modulesToSave(save).apply()));
     all.put(
@@ -311,6 +326,14 @@ class OursTest {
     all.put(
         "prefix", new Case(shape, m -> Peft.prefixTuning(m).tokens(3).modulesToSave(save).apply()));
     return all;
+  }
+
+  private static Tuned xlora(Pretrained m) {
+    Tuned tuned = Peft.lora(m).rank(2).targets("q", "v").named("a").apply();
+    fill(tuned, 1);
+    Peft.lora(tuned).rank(3).alpha(5).targets("q", "up").named("b").apply();
+    fill(tuned, 2);
+    return Peft.xlora(tuned, "a", "b").depth(2).size(4).layerwise().apply();
   }
 
   /**
@@ -362,7 +385,9 @@ class OursTest {
         write(tuned, dir);
         Files.writeString(
             dir.resolve("case.json"), Json.format(Map.of("base", e.getValue().base)) + "\n");
-        Files.deleteIfExists(dir.resolve("README.md"));
+        for (String card : List.of("README.md", "0/README.md", "1/README.md")) {
+          Files.deleteIfExists(dir.resolve(card));
+        }
       }
     }
     System.exit(0);

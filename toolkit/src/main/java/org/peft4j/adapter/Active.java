@@ -50,6 +50,18 @@ final class Active {
    */
   static Active of(List<Adapter> adapters) {
     Active out = new Active(adapters, new IdentityHashMap<>(), List.of());
+    List<String> ahead =
+        out.hooks.stream()
+            .filter(a -> Objects.requireNonNull(a.hook()).looksAhead())
+            .map(a -> a.name)
+            .toList();
+    if (ahead.size() > 1) {
+      throw new IllegalArgumentException(
+          "adapters "
+              + ahead
+              + " cannot be active together\nfound: each goes by a first pass of its own"
+              + "\nfix: use one at a time");
+    }
     for (Adapter adapter : adapters) {
       for (Attachment a : adapter.attachments.values()) {
         Frozen key = a.site().frozen();
@@ -105,7 +117,7 @@ final class Active {
 
   /** The adapters whose effect weights cannot hold. */
   List<Adapter> unmergeable() {
-    return hooks.stream().filter(a -> !Objects.requireNonNull(a.hook()).mergeable()).toList();
+    return adapters.stream().filter(a -> !a.reparam.mergeable()).toList();
   }
 
   List<Use> at(Frozen frozen) {

@@ -96,11 +96,20 @@ final class AdapterBuilder {
               && (placement.bias() == Placement.Bias.ALL
                   || (placement.bias() == Placement.Bias.LORA_ONLY && plan.get(site) != null));
       if (whole.contains(site)) {
-        attachments.put(site, attach(site, new Full(), shared, seed, plain, temporary, false));
+        attachments.put(
+            site, attach(site, new Full(), shared, attachments, seed, plain, temporary, false));
       } else if (here != null) {
         attachments.put(
             site,
-            attach(site, here, shared, seed, plain, temporary, trainsBias && !here.trainsBias()));
+            attach(
+                site,
+                here,
+                shared,
+                attachments,
+                seed,
+                plain,
+                temporary,
+                trainsBias && !here.trainsBias()));
       } else if (trainsBias) {
         Tensor bias = bias(site, plain);
         attachments.put(
@@ -136,6 +145,7 @@ final class AdapterBuilder {
       Site site,
       Reparam reparam,
       Map<String, Tensor> shared,
+      Map<Site, Attachment> others,
       Seed seed,
       Pass plain,
       NDManager temporary,
@@ -150,6 +160,14 @@ final class AdapterBuilder {
           e.name(),
           make(e, new Context(temporary, here.at(e.name()), site.frozen(), plain, memo, shared)));
     }
+    theta
+        .lent()
+        .forEach(
+            (name, owner) ->
+                tensors.put(
+                    name,
+                    Objects.requireNonNull(
+                        Objects.requireNonNull(others.get(owner)).tensors().get(name))));
     At at =
         new At(
             site,

@@ -45,7 +45,7 @@ final class AdapterConfig {
   private static final String LAYERS = "layers_to_transform";
 
   /** Types whose configuration in Hugging Face PEFT has no {@code modules_to_save}. */
-  private static final Set<String> WITHOUT_MODULES = Set.of("TRAINABLE_TOKENS");
+  private static final Set<String> WITHOUT_MODULES = Set.of("TRAINABLE_TOKENS", "XLORA");
 
   private static final String PARAMETERS = "target_parameters";
 
@@ -76,7 +76,7 @@ final class AdapterConfig {
         && adapter.adapted().stream().anyMatch(a -> blueprint.isTransposed(a.site()))) {
       c.put("fan_in_fan_out", true);
     }
-    if (adapter.hookAlone() == null) {
+    if (Experts.method(adapter) == null && adapter.hookAlone() == null) {
       if (adapter.reparam.namesBias() || adapter.placement.bias() != Placement.Bias.NONE) {
         c.put("bias", bias(adapter));
       }
@@ -91,11 +91,8 @@ final class AdapterConfig {
       if (!parameters.isEmpty() && adapter.reparam.peftType().equals(LORA)) {
         c.put(PARAMETERS, parameters.stream().map(TargetParameters::name).sorted().toList());
       }
-    } else {
-      if (!adapter.placement.layers().isEmpty()) {
-        c.put(
-            LAYERS, adapter.placement.layers().stream().sorted().map(Integer::longValue).toList());
-      }
+    } else if (adapter.hookAlone() != null && !adapter.placement.layers().isEmpty()) {
+      c.put(LAYERS, adapter.placement.layers().stream().sorted().map(Integer::longValue).toList());
     }
     if (hook != null) {
       hook.sizes(Objects.requireNonNull(adapter.anatomy)).forEach((k, v) -> c.put(k, widen(v)));

@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 import org.peft4j.format.Safetensors;
 import org.peft4j.format.TensorSource;
 import org.peft4j.reparam.TrainableTokens;
+import org.peft4j.reparam.XLora;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Frozen;
@@ -77,6 +78,10 @@ final class AdapterFiles {
             return dir;
           });
     }
+    XLora gated = Experts.method(adapter);
+    for (int i = 0; gated != null && i < gated.experts().size(); i++) {
+      save(model, Experts.expert(adapter, i), dir.resolve(String.valueOf(i)), about);
+    }
   }
 
   /** A tensor of a file and the array it comes from. */
@@ -109,7 +114,7 @@ final class AdapterFiles {
       a.tensors()
           .forEach(
               (n, t) -> {
-                if (t.inFile() && !isCopy(adapter, a)) {
+                if (t.inFile() && !isElsewhere(adapter, a)) {
                   NDArray value =
                       view == null
                           ? t.parameter().getArray()
@@ -153,6 +158,11 @@ final class AdapterFiles {
     return modules(adapter) + a.name(beside ? "token_adapter." + tensor : tensor);
   }
 
+  /** Whether the tensors of a site are not in the adapter's own file, or in it elsewhere. */
+  private static boolean isElsewhere(Adapter adapter, Attachment a) {
+    return isCopy(adapter, a) || (Experts.method(adapter) != null && adapter.isOwn(a));
+  }
+
   /** Whether a tied site's tensors are left out: they are the embeddings' trained beside it. */
   private static boolean isCopy(Adapter adapter, Attachment a) {
     return a.reparam() instanceof TrainableTokens
@@ -194,20 +204,24 @@ final class AdapterFiles {
                   : Files.exists(dir) ? "a file" : "nothing"));
     }
     List<String> before = model.activeAdapters();
+    List<String> experts = new ArrayList<>();
     boolean added = false;
     try (TensorSource source = open(dir)) {
       AdapterConfig.Read read = AdapterConfig.read(dir.resolve(CONFIG), model.blueprint());
-      List<Site> matched = model.blueprint().match(read.reparam(), read.placement());
+      Reparam method =
+          read.reparam() instanceof XLora x
+              ? Experts.load(model, x, dir, name, experts)
+              : read.reparam();
+      List<Site> matched = model.blueprint().match(method, read.placement());
       Map<Site, String> parameters = TargetParameters.keys(matched);
       Reparam fitted =
-          read.reparam()
-              .fitted(
-                  matched,
-                  (site, tensor) -> {
-                    String path = parameters.getOrDefault(site, site.path());
-                    String key = MODEL + path + "." + tensor;
-                    return source.names().contains(key) ? source.info(key).shape() : null;
-                  });
+          method.fitted(
+              matched,
+              (site, tensor) -> {
+                String path = parameters.getOrDefault(site, site.path());
+                String key = MODEL + path + "." + tensor;
+                return source.names().contains(key) ? source.info(key).shape() : null;
+              });
       model.add(name, fitted, read.placement(), seed);
       added = true;
       fill(model, model.adapter(name), source, dir);
@@ -216,9 +230,13 @@ final class AdapterFiles {
     } catch (RuntimeException e) {
       if (added) {
         model.delete(name);
+      }
+      if (added || !experts.isEmpty()) {
         model.use(before.toArray(String[]::new));
       }
       throw e;
+    } finally {
+      experts.forEach(model::delete);
     }
   }
 
@@ -251,7 +269,7 @@ final class AdapterFiles {
       a.tensors()
           .forEach(
               (n, t) -> {
-                if (t.inFile() && !isCopy(adapter, a)) {
+                if (t.inFile() && !isElsewhere(adapter, a)) {
                   wanted.put(key(adapter, a, n), t);
                 }
               });
@@ -259,6 +277,7 @@ final class AdapterFiles {
         wanted.put(biasKey(adapter, a), Objects.requireNonNull(a.bias()));
       }
     }
+    KnownExtras extras = new KnownExtras(model, adapter, source);
     List<String> problems = new ArrayList<>();
     Set<String> unknown = new LinkedHashSet<>(source.names());
     Map<Tensor, String> found = new LinkedHashMap<>();
@@ -275,11 +294,13 @@ final class AdapterFiles {
           if (!source.info(key).shape().equals(shape)) {
             problems.add(key + ": expected " + shape + ", found " + source.info(key).shape());
           } else {
-            found.put(tensor, key);
+            String other = found.put(tensor, key);
+            if (other != null && !extras.same(key, other)) {
+              problems.add(key + ": differs from " + other + ", which is the same tensor here");
+            }
           }
         });
     adapter.attachments.values().forEach(a -> unknown.removeAll(repeated(adapter, a).keySet()));
-    KnownExtras extras = new KnownExtras(model, adapter, source);
     unknown.stream().map(extras::problem).filter(Objects::nonNull).forEach(problems::add);
     if (!problems.isEmpty()) {
       throw new IllegalArgumentException(

@@ -26,6 +26,7 @@ import org.peft4j.spi.Sublayer;
 import org.peft4j.spi.Weight;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Seed;
+import org.peft4j.tensor.Torch;
 
 /**
  * The pass in which the active adapters act: our own blocks get the activation form, a foreign
@@ -39,6 +40,7 @@ final class AdapterPass extends Pass {
   private final IdentityHashMap<Frozen, Weight> weights = new IdentityHashMap<>();
   private final Map<String, NDArray> known = new HashMap<>();
   private @Nullable Context context;
+  private @Nullable NDArray ahead;
 
   /** The manager {@code owner} gets the arrays made on the way. */
   AdapterPass(ParameterStore values, boolean training, Active active, Seed seed, NDManager owner) {
@@ -57,6 +59,24 @@ final class AdapterPass extends Pass {
   @Override
   public List<Integer> tasks() {
     return active.tasks();
+  }
+
+  @Override
+  public @Nullable NDArray ahead() {
+    return ahead;
+  }
+
+  /** Asks the hook that looks ahead, if there is one, for what it makes of a first pass. */
+  void lookAhead(Supplier<NDArray> hidden) {
+    for (Acting a : hooks()) {
+      if (a.hook.looksAhead()) {
+        try (Scope scope = Scope.open()) {
+          NDArray seen = Torch.inference(hidden::get).stopGradient();
+          ahead = scope.keep(a.hook.ahead(a.view, seen));
+          ahead.attach(owner);
+        }
+      }
+    }
   }
 
   Pass below() {

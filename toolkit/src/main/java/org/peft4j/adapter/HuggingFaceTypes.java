@@ -40,20 +40,12 @@ SUPERTUNING TINYLORA TRAINABLE_TOKENS UNILORA VBLORA VERA WAVEFT XLORA
         "CARTRIDGE", "keys and values distilled from a document, some frozen: use prefix_tuning");
     all.put("CPT", "context tokens with a weighted loss and bounded changes: use prompt_tuning");
     all.put(
-        "LILY",
-        "experts mixed by the whole batch, so that one text's output depends on the others and"
-            + " nothing merges: use lora or multilora");
-    all.put(
         "MULTITASK_PROMPT_TUNING",
         "one prompt for several tasks, chosen by task_ids: use prompt_tuning, one for each task");
     all.put(
         "SHADOW",
         "a second, smaller model that runs beside the first and is no change of its weights:"
             + " use pfeiffer");
-    all.put(
-        "XLORA",
-        "LoRAs gated by the hidden states of a first pass: load its LoRAs one by one and combine"
-            + " them");
     all.put("BONE", "the name MiSS had before PEFT 0.18: train it anew as miss");
     return Collections.unmodifiableMap(all);
   }

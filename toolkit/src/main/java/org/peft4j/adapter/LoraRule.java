@@ -50,7 +50,9 @@ record LoraRule(String failure, String expected, Set<Kind> kinds, boolean wholeM
       throw refused(
           adapter,
           adapter.reparam.name(),
-          "make a LoRA of it by convertToLora(name, rank), or merge it");
+          adapter.reparam.mergeable()
+              ? "make a LoRA of it by convertToLora(name, rank), or merge it"
+              : "use a LoRA; what this one does is in no weight");
     }
     if (lora.loraBias()) {
       throw refused(adapter, "a LoRA with biases of its own (lora_bias)", "merge it");

@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
 import org.peft4j.format.Gguf;
 import org.peft4j.model.Description;
 import org.peft4j.model.Dtype;
+import org.peft4j.model.Network;
 import org.peft4j.model.Pretrained;
 import org.peft4j.nn.Overlay;
 import org.peft4j.spi.At;
@@ -120,6 +121,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     }
     Adapter adapter =
         new AdapterBuilder(blueprint, arena.manager()).build(name, reparam, placement, seed);
+    Experts.copy(this, adapter);
     adapters.put(name, adapter);
     use(name);
     return this;
@@ -305,16 +307,28 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
       long now = training ? step.getAndIncrement() : step.get();
       trained |= training;
       NDManager owner = inputs.head().getManager();
-      return base.forward(pass(store, training, now, owner), inputs, training, params);
+      AdapterPass pass = pass(store, training, now, owner);
+      pass.lookAhead(
+          () -> {
+            AdapterPass first = pass(store, training, now, "ahead", owner);
+            return base.forward(first, inputs, training, Network.hidden(params)).head();
+          });
+      return base.forward(pass, inputs, training, params);
     } finally {
       Reference.reachabilityFence(this);
     }
   }
 
   final AdapterPass pass(ParameterStore store, boolean training, long now, NDManager owner) {
+    return pass(store, training, now, "step", owner);
+  }
+
+  /** A pass whose randomness is for {@code use} at the step {@code now}. */
+  private AdapterPass pass(
+      ParameterStore store, boolean training, long now, String use, NDManager owner) {
     Active snapshot = enabled ? active : Active.none();
     long seed = snapshot.adapters().isEmpty() ? 0 : snapshot.adapters().get(0).seed;
-    return new AdapterPass(store, training, snapshot, Seed.of(seed).at("step").at(now), owner);
+    return new AdapterPass(store, training, snapshot, Seed.of(seed).at(use).at(now), owner);
   }
 
   /** The number of the training pass that is next. */
@@ -375,8 +389,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
    * graph with a cache does not keep.
    */
   public final boolean remembers() {
-    return active.hooks().stream()
-        .anyMatch(a -> java.util.Objects.requireNonNull(a.hook()).remembers());
+    return active.adapters().stream().anyMatch(a -> a.reparam.remembers());
   }
 
   /** What a training loop asks of the active adapters' methods. */
@@ -474,6 +487,9 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
       Path dir, @Nullable String base, @Nullable String taskType, String... names) {
     requireNotMerged("save");
     List<String> chosen = names.length == 0 ? adapters() : List.of(names);
+    if (chosen.contains(DEFAULT)) {
+      Experts.requireFolders(adapter(DEFAULT), chosen);
+    }
     try {
       for (String name : chosen) {
         Path target = name.equals(DEFAULT) ? dir : dir.resolve(name);

@@ -17,7 +17,6 @@ import org.peft4j.model.Pretrained;
 import org.peft4j.reparam.Full;
 import org.peft4j.reparam.Surgical;
 import org.peft4j.spi.Additive;
-import org.peft4j.spi.Hook;
 import org.peft4j.spi.Method;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
@@ -45,8 +44,7 @@ final class MethodsCommand implements Callable<Integer> {
       columns.add(new Column().header("trainable").with(e -> trainable(blueprint, e.standard())));
     }
     columns.add(left("acts on").with(e -> actsOn(e.standard())));
-    columns.add(
-        left("merges").with(e -> e.standard() instanceof Hook h && !h.mergeable() ? "no" : "yes"));
+    columns.add(left("merges").with(e -> e.standard().mergeable() ? "yes" : "no"));
     columns.add(
         left("quantised base")
             .with(

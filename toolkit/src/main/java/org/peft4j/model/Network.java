@@ -29,6 +29,8 @@ public final class Network extends Layer {
   /** Key of a Boolean: whether only the encoder's output is wanted, of a model that has one. */
   public static final String SOURCE_ONLY = "source_only";
 
+  private static final String HIDDEN = "hidden";
+
   private final @Nullable Head head;
   private final List<String> inputs;
 
@@ -41,6 +43,19 @@ public final class Network extends Layer {
     inputs = inputs(architecture);
     this.body = addChildBlock(head == null || head.task() == Task.FEATURES ? "" : prefix, body);
     this.head = head == null ? null : addChildBlock("", head);
+  }
+
+  /**
+   * The parameters of {@code forward} for the last hidden states {@code [batch, length, hidden]} of
+   * all tokens alone, where others wish for {@code params}. A cache has a second one beside it.
+   */
+  public static PairList<String, Object> hidden(@Nullable PairList<String, Object> params) {
+    PairList<String, Object> wishes = new PairList<>();
+    wishes.add(HIDDEN, true);
+    if (params != null && params.get(CACHE) instanceof KvCache cache) {
+      wishes.add(CACHE, cache.beside());
+    }
+    return wishes;
   }
 
   Body body() {
@@ -99,6 +114,9 @@ public final class Network extends Layer {
     Inputs in = Inputs.of(inputs, list, cache, last);
     if (params != null && Boolean.TRUE.equals(params.get(SOURCE_ONLY))) {
       return kept(list, () -> new NDList(body.source(pass, in)));
+    }
+    if (params != null && Boolean.TRUE.equals(params.get(HIDDEN))) {
+      return kept(list, () -> new NDList(body.encode(pass, in)));
     }
     NDArray positions = Positions.in(params);
     return kept(list, () -> run(pass, in, positions));

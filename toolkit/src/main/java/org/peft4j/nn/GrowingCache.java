@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.KeysValues;
 import org.peft4j.tensor.Buffers;
 import org.peft4j.tensor.CacheWrite;
@@ -25,6 +26,7 @@ public final class GrowingCache implements KvCache, AutoCloseable {
   private final NDManager manager = Torch.newManager();
   private final Map<Integer, Layer> layers = new HashMap<>();
   private final Map<String, KeysValues> constants = new LinkedHashMap<>();
+  private @Nullable GrowingCache beside;
 
   private static final class Layer {
     NDArray keys;
@@ -110,6 +112,14 @@ public final class GrowingCache implements KvCache, AutoCloseable {
     return known;
   }
 
+  @Override
+  public KvCache beside() {
+    if (beside == null) {
+      beside = new GrowingCache();
+    }
+    return beside;
+  }
+
   private NDArray own(NDArray a) {
     return Scope.giveTo(manager, Buffers.copyOf(manager, a));
   }
@@ -119,6 +129,9 @@ public final class GrowingCache implements KvCache, AutoCloseable {
     for (Layer l : layers.values()) {
       l.keys = rows(l.keys, rows);
       l.values = rows(l.values, rows);
+    }
+    if (beside != null) {
+      beside.select(rows);
     }
     constants.replaceAll((n, kv) -> new KeysValues(rows(kv.keys(), rows), rows(kv.values(), rows)));
   }
@@ -134,6 +147,9 @@ public final class GrowingCache implements KvCache, AutoCloseable {
 
   @Override
   public void close() {
+    if (beside != null) {
+      beside.close();
+    }
     manager.close();
   }
 }

@@ -22,4 +22,9 @@ public interface KvCache {
    * made at the first step, known from then on.
    */
   KeysValues once(String name, Supplier<KeysValues> make);
+
+  /** A second cache, for another pass over the same texts, whose rows go with those of this one. */
+  default KvCache beside() {
+    throw new UnsupportedOperationException("this cache is for one pass over its texts");
+  }
 }

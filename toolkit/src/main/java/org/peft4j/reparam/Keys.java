@@ -15,7 +15,7 @@ import org.peft4j.spi.Entries;
 
 /**
  * Reads and writes records by the {@link Key}s of their components: numbers, booleans, texts,
- * enumerations (by their {@code toString}), and maps from module names to numbers.
+ * enumerations (by their {@code toString}), lists of texts, and maps from module names to numbers.
  */
 final class Keys {
   private Keys() {}
@@ -80,6 +80,9 @@ final class Keys {
     }
     if (type.isEnum()) {
       return constant(key, type, file.textOrFlag(key, ""));
+    }
+    if (type == List.class) {
+      return file.texts(key);
     }
     if (type == Map.class) {
       return numbers(file.numbers(key), c.getGenericType().getTypeName().endsWith("Integer>"));

@@ -60,6 +60,8 @@ public final class Reparams {
           Keyed.method(new Osf()),
           new Method(new Psoft(), Psoft::fromConfig),
           new Method(new Poly(), Poly::fromConfig),
+          Keyed.method(new Lily()),
+          new Method(new XLora(), XLora::fromConfig),
           new Method(new Frod(), Frod::fromConfig),
           new Method(new Ia3(), Ia3::fromConfig),
           new Method(new BitFit(), BitFit::fromConfig),

@@ -2,7 +2,10 @@ package org.peft4j.spi;
 
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * The tensors a method has at one site, or shares between sites: named, shaped, in order, and not
@@ -35,6 +38,7 @@ public final class Declaration {
   public record Entry(String name, Shape shape, Role role, Init init) {}
 
   private final List<Entry> entries = new ArrayList<>();
+  private final Map<String, Site> lent = new LinkedHashMap<>();
 
   public Declaration trained(String name, Shape shape, Init init) {
     return add(name, shape, Role.TRAINED, init);
@@ -64,12 +68,23 @@ public final class Declaration {
     return add(name, shape, Role.ACCUMULATED, init);
   }
 
+  /** A tensor that is the one which an earlier site declares under the same name. */
+  public Declaration of(Site owner, String name) {
+    lent.put(name, owner);
+    return this;
+  }
+
   private Declaration add(String name, Shape shape, Role role, Init init) {
     if (entries.stream().anyMatch(e -> e.name().equals(name))) {
       throw new IllegalArgumentException("tensor '" + name + "' is declared twice");
     }
     entries.add(new Entry(name, shape, role, init));
     return this;
+  }
+
+  /** Whose tensors it uses beside its own {@link #entries}, by name. */
+  public Map<String, Site> lent() {
+    return Collections.unmodifiableMap(lent);
   }
 
   /** In order of declaration. */

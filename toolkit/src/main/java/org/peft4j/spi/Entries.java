@@ -164,6 +164,18 @@ public final class Entries {
     throw wrong(key, "a map of numbers", v);
   }
 
+  /** A map from names to strings, in the order of the file. */
+  public Map<String, String> namedTexts(String key) {
+    Object v = raw(key);
+    Map<String, String> out = new LinkedHashMap<>();
+    if (v instanceof Map<?, ?> map && map.values().stream().allMatch(t -> t instanceof String)) {
+      map.forEach((k, text) -> out.put(String.valueOf(k), String.valueOf(text)));
+    } else if (v != null) {
+      throw wrong(key, "a map of strings", v);
+    }
+    return out;
+  }
+
   /** Entries within an entry, to be read and checked like a file's; none where it is not there. */
   public Entries section(String key) {
     Object v = raw(key);

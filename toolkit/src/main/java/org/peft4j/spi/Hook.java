@@ -48,13 +48,9 @@ public interface Hook extends Reparam {
    */
   void declare(Anatomy model, Declaration theta);
 
-  /** Whether merging its weights leaves nothing out, as where it acts in training alone. */
+  /** Only where it acts in training alone. */
+  @Override
   default boolean mergeable() {
-    return false;
-  }
-
-  /** Whether what it does at a token depends on earlier ones beyond their keys and values. */
-  default boolean remembers() {
     return false;
   }
 
@@ -97,6 +93,19 @@ public interface Hook extends Reparam {
   }
 
   // ---- where it acts
+
+  /** Whether it goes by what the model makes of the inputs in a first pass, see {@link #ahead}. */
+  default boolean looksAhead() {
+    return false;
+  }
+
+  /**
+   * What it keeps of the last hidden states {@code [batch, length, hidden]} of a first pass, for
+   * the pass proper to have as {@link Pass#ahead}.
+   */
+  default NDArray ahead(View view, NDArray hidden) {
+    return hidden;
+  }
 
   /** Number of virtual tokens that {@link #embeddings} puts in front of a text. */
   default int promptTokens() {

@@ -63,6 +63,11 @@ public abstract class Pass extends ParameterStore {
     return List.of();
   }
 
+  /** What a hook that looks ahead has made of a first pass; null in that one, and without one. */
+  public @Nullable NDArray ahead() {
+    return null;
+  }
+
   // ---- where hooks act; a pass without them leaves everything as it is
 
   /** Number of virtual tokens that {@link #embeddings} puts in front of a text. */

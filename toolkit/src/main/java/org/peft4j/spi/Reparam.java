@@ -55,6 +55,19 @@ public interface Reparam extends Tuner {
     return at.map(x, w.weight(), w.bias());
   }
 
+  /**
+   * Whether merging its weights leaves nothing out. Where not, {@link #effective} may have nothing
+   * to give, and what it does stays beside the base.
+   */
+  default boolean mergeable() {
+    return true;
+  }
+
+  /** Whether what it does at a token depends on earlier ones beyond their keys and values. */
+  default boolean remembers() {
+    return false;
+  }
+
   /** The tensors that all of {@code sites} share. */
   default void declareShared(List<Site> sites, Declaration theta) {}
 

@@ -155,6 +155,16 @@ final class Variants {
     if (entry.standard() instanceof Poly) {
       all.add(new Poly(3, 1, 2, 4));
     }
+    if (entry.standard() instanceof Lily) {
+      all.add(new Lily(3, 2, 5, 0.7, List.of("layer.0.site", "site")));
+    }
+    if (entry.standard() instanceof XLora x) { // what it is in the first pass
+      XLoraGate gate = Keys.with(new XLoraGate(), "scaling_pass_value", 0.5);
+      List<XLora.Expert> one = List.of(x.experts().get(0));
+      return List.of(
+          new XLora(x.experts(), gate, true, List.of()),
+          new XLora(one, Keys.with(gate, "enable_softmax_topk", true), true, List.of()));
+    }
     if (entry.standard() instanceof Frod) {
       all.add(new Frod(0, 0.3, 0.1, 5));
     }
