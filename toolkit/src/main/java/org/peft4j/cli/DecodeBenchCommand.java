@@ -46,9 +46,7 @@ final class DecodeBenchCommand implements Callable<Integer> {
       description = "Tokens of a run; default ${DEFAULT-VALUE}.")
   private int tokens;
 
-  @Option(
-      names = "--prepack",
-      description = "Lay bf16 weights out for fast products first, here.")
+  @Option(names = "--prepack", description = "Lay bf16 weights out for fast products first, here.")
   private boolean prepack;
 
   @Override

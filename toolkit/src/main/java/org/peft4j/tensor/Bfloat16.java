@@ -42,8 +42,8 @@ public final class Bfloat16 {
   private static final int TOGETHER = 384 * 1024;
 
   /**
-   * A product with one row. As much of the weight as {@code scratch} holds is decoded at a time, into
-   * memory that the processor has in its cache. A float32 weight is taken as it is.
+   * A product with one row. As much of the weight as {@code scratch} holds is decoded at a time,
+   * into memory that the processor has in its cache. A float32 weight is taken as it is.
    */
   static final String ROW_SCRIPT =
       """
