@@ -53,7 +53,7 @@ public final class MersenneTwister {
 
   /** The next number of {@code numpy.random.RandomState(seed).random_sample()}, in [0, 1). */
   public double real() {
-    long high = bits() >>> 5;
+    double high = bits() >>> 5;
     return (high * 0x1.0p26 + (bits() >>> 6)) * 0x1.0p-53;
   }
 
