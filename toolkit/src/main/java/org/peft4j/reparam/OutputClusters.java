@@ -9,6 +9,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.function.Function;
 import java.util.stream.IntStream;
@@ -36,7 +37,11 @@ import org.peft4j.tensor.Torch;
  * @param told whether the file says which output is in which cluster
  */
 record OutputClusters(
-    Adamss method, List<Integer> sizes, List<Integer> ranks, int @Nullable [] labels, boolean told)
+    Adamss method,
+    List<Integer> sizes,
+    List<Integer> ranks,
+    @Nullable List<Integer> labels,
+    boolean told)
     implements Additive, Keyed {
   static final String A = "adamss_A.";
   static final String B = "adamss_B.";
@@ -56,7 +61,7 @@ record OutputClusters(
     if (!site.frozen().parameters().get(0).isInitialized()) {
       int n = Math.toIntExact(site.out());
       int k = Math.min(method.clusters(), n);
-      List<Integer> sizes = sizes(IntStream.range(0, n).map(i -> i % k).toArray());
+      List<Integer> sizes = sizes(IntStream.range(0, n).mapToObj(i -> i % k).toList());
       List<Integer> ranks = sizes.stream().map(s -> Math.min(s, method.clusterRank())).toList();
       return new OutputClusters(method, sizes, ranks, null, false);
     }
@@ -67,7 +72,7 @@ record OutputClusters(
             Pass plain = Pass.of(new ParameterStore(temporary, false), false);
             NDArray w0 = site.frozen().weight(plain);
             NDArray u = directions(method, w0, site.frozen().bias(plain)).u();
-            int[] labels = clustered(method, u).labels();
+            List<Integer> labels = clustered(method, u).labels();
             List<Integer> sizes = sizes(labels);
             List<Integer> ranks = new ArrayList<>();
             for (int i = 0; i < sizes.size(); i++) {
@@ -108,14 +113,14 @@ record OutputClusters(
     return KMeans.of(u, (int) Math.min(method.clusters(), u.getShape().get(0)), SEED);
   }
 
-  private static List<Integer> sizes(int[] labels) {
-    Integer[] sizes = new Integer[Arrays.stream(labels).max().orElse(-1) + 1];
-    Arrays.fill(sizes, 0);
-    Arrays.stream(labels).forEach(l -> sizes[l]++);
-    return List.of(sizes);
+  private static List<Integer> sizes(List<Integer> labels) {
+    int[] sizes = new int[Collections.max(labels) + 1];
+    labels.forEach(l -> sizes[l]++);
+    return Arrays.stream(sizes).boxed().toList();
   }
 
-  private static int significant(Adamss method, NDArray u, int[] labels, int cluster, int most) {
+  private static int significant(
+      Adamss method, NDArray u, List<Integer> labels, int cluster, int most) {
     double[] s = Svd.of(members(u, labels, cluster)).s().toDoubleArray();
     double least = method.threshold() * s[0] * s[0];
     int above = (int) Arrays.stream(s).filter(v -> v * v > least).count();
@@ -123,10 +128,10 @@ record OutputClusters(
   }
 
   /** Rows of U {@code [out, r]} of one cluster's outputs. */
-  private static NDArray members(NDArray u, int[] labels, int cluster) {
+  private static NDArray members(NDArray u, List<Integer> labels, int cluster) {
     long[] rows =
-        IntStream.range(0, labels.length)
-            .filter(i -> labels[i] == cluster)
+        IntStream.range(0, labels.size())
+            .filter(i -> labels.get(i) == cluster)
             .mapToLong(i -> i)
             .toArray();
     NDArray ids = Buffers.create(u.getManager(), rows, new Shape(rows.length));
@@ -170,7 +175,7 @@ record OutputClusters(
 
   /** The largest directions among a cluster's rows of U. */
   private Init rows(Site site, int cluster) {
-    int[] known = labels;
+    List<Integer> known = labels;
     return known == null
         ? Init.ZEROS
         : (c, shape) -> {
@@ -180,21 +185,18 @@ record OutputClusters(
   }
 
   private NDArray places(Init.Context c, Site site) {
-    int[] of = labels != null ? labels : told ? new int[0] : found(c, site);
+    List<Integer> of = labels != null ? labels : told ? List.of() : found(c, site);
     int[] next = new int[sizes.size()];
     for (int i = 1; i < next.length; i++) {
       next[i] = next[i - 1] + sizes.get(i - 1);
     }
     Shape shape = new Shape(site.out());
     return Buffers.create(
-        c.manager(),
-        shape,
-        DataType.INT32,
-        out -> Arrays.stream(of).forEach(label -> out.putInt(next[label]++)));
+        c.manager(), shape, DataType.INT32, out -> of.forEach(label -> out.putInt(next[label]++)));
   }
 
   /** The clusters of a file that has their sizes alone. */
-  private int[] found(Init.Context c, Site site) {
+  private List<Integer> found(Init.Context c, Site site) {
     KMeans found = clustered(method, svd(c, site).u());
     List<Integer> sizes = sizes(found.labels());
     if (found.tied() || !sizes.equals(this.sizes)) {

@@ -3,6 +3,7 @@ package org.peft4j.tensor;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * Lloyd's k-means from centres that are rows drawn without replacement, as scikit-learn 1.3 and
@@ -13,7 +14,7 @@ import java.util.Arrays;
  * @param tied whether a row was as far from one centre as from another, up to rounding: it went to
  *     the first, and another program may put it elsewhere
  */
-public record KMeans(int[] labels, boolean tied) {
+public record KMeans(List<Integer> labels, boolean tied) {
   private static final int ITERATIONS = 10;
   private static final double TOLERANCE = 1e-4;
 
@@ -99,7 +100,7 @@ public record KMeans(int[] labels, boolean tied) {
         assign();
         double moved = move();
         if (Arrays.equals(labels, before)) {
-          return new KMeans(labels, tied);
+          return result();
         }
         if (moved <= tolerance) {
           break;
@@ -107,7 +108,11 @@ public record KMeans(int[] labels, boolean tied) {
         System.arraycopy(labels, 0, before, 0, n);
       }
       assign();
-      return new KMeans(labels, tied);
+      return result();
+    }
+
+    private KMeans result() {
+      return new KMeans(Arrays.stream(labels).boxed().toList(), tied);
     }
 
     private void assign() {
