@@ -35,6 +35,7 @@ from peft import PeftConfig, PeftModel, get_peft_model_state_dict  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 import golden_bases as bases  # noqa: E402
+import golden_kmeans  # noqa: E402
 from golden_adapters import HARMLESS, one_line  # noqa: E402
 
 GOLDEN = Path(__file__).resolve().parent.parent / "resources" / "golden"
@@ -43,7 +44,7 @@ FILES = ["adapter_config.json", "adapter_model.safetensors"]
 # biases in modules_to_save
 OPTIONAL = (".base_layer.weight", ".modules_to_save.bias", ".original_module.bias")
 # what PEFT does not save but computes again
-COMPUTED = (".psoft_A", ".psoft_B")
+COMPUTED = (".adamss_places", ".psoft_A", ".psoft_B")
 
 
 def sha256(path):
@@ -126,6 +127,7 @@ def main():
     top = parser.parse_args().directory.resolve()
     transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(1)
+    golden_kmeans.install()
     directories = sorted(c.parent for c in top.rglob("case.json"))
     if not directories:
         sys.exit(f"check_ours.py: no case.json below {top}")

@@ -19,6 +19,7 @@ NOISE = [
     ("lora_A", 0.15),
     ("lora_B", 0.25),
     ("lora_E", 0.5),
+    ("adamss_B", 0.6),
     ("osf_", 0.06),
     ("poly_lora", 0.4),
     ("poly_router", 1.5),

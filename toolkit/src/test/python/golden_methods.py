@@ -29,6 +29,7 @@ import numpy  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
 from peft import (  # noqa: E402
+    AdamssConfig,
     BeftConfig,
     BOFTConfig,
     C3AConfig,
@@ -64,6 +65,7 @@ from peft.tuners.unilora.model import UniLoraModel  # noqa: E402
 
 import golden_adapters  # noqa: E402
 import golden_bases  # noqa: E402
+import golden_kmeans  # noqa: E402
 from golden_cases import NAMES, SHAPES, Case  # noqa: E402
 
 
@@ -268,6 +270,18 @@ def all_cases():
         case("llama", "lily_pattern", LilyConfig, r".*\.(q|o)_proj", r=3, stride_A=3, merged="fails", note=BATCH),
         *anywhere("frod", FrodConfig),
         *some("frod_dense", FrodConfig, sparse_rate=0.2, regularization_alpha=0.05),
+        *linear("adamss", AdamssConfig, r=8, num_subspaces=3),
+        *some(
+            "adamss_ranks",
+            AdamssConfig,
+            r=12,
+            num_subspaces=5,
+            subspace_rank=3,
+            use_dynamic_rank=True,
+            svd_threshold=0.5,
+            random_seed=7,
+        ),
+        *some("adamss_asa", AdamssConfig, r=6, num_subspaces=4, use_asa=True, asa_target_subspaces=9),
         *anywhere("unilora", UniLoraConfig, r=2, theta_d_length=150),
         *some("unilora_few", UniLoraConfig, r=3, theta_d_length=2000, proj_seed=5),
         *anywhere("tinylora", TinyLoraConfig, r=2, u=20),
@@ -320,6 +334,7 @@ def main():
     transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(1)
     without_cuda()
+    golden_kmeans.install()
     fresh = TARGET.with_name("methods.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()

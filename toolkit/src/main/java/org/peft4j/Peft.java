@@ -22,6 +22,7 @@ import org.peft4j.hook.PromptTuning;
 import org.peft4j.model.Inputs;
 import org.peft4j.model.Pretrained;
 import org.peft4j.reparam.AdaLora;
+import org.peft4j.reparam.Adamss;
 import org.peft4j.reparam.Alora;
 import org.peft4j.reparam.BdLora;
 import org.peft4j.reparam.Beft;
@@ -359,6 +360,11 @@ public final class Peft {
   /** LoRA whose numbers are all drawn from one vector (Uni-LoRA, arXiv 2506.00799). */
   public static UniLora.Options<Tuned> uniLora(Block model) {
     return UniLora.Options.on(target(model));
+  }
+
+  /** Low-rank changes of clusters of outputs, fewer of them over time on demand (AdaMSS). */
+  public static Adamss.Options<Tuned> adamss(Block model) {
+    return Adamss.Options.on(target(model));
   }
 
   /** All but the largest singular directions of each weight (OSF, arXiv 2504.07097). */

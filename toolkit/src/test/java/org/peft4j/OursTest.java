@@ -295,6 +295,10 @@ class OursTest {
     all.put("tinylora", new Case(shape, m -> Peft.tinyLora(m).numbers(9).targets(some).apply()));
     all.put(
         "unilora", new Case(shape, m -> Peft.uniLora(m).rank(2).numbers(99).targets(some).apply()));
+    all.put(
+        "adamss",
+        new Case(
+            base, m -> Peft.adamss(m).directions(8).clusters(3).rank(2).targets(linear).apply()));
     all.put("osf", new Case(base, m -> Peft.osf(m).keep(0.75).targets(linear).apply()));
     all.put("psoft", new Case(base, m -> Peft.psoft(m).rank(5).targets(linear).apply()));
     if (shape.equals("llama")) { // Hugging Face reads it in no others
@@ -441,10 +445,10 @@ class OursTest {
       if (name.matches(".*_(projected|ptuning|delora)")) { // processors differ in a bit
         assertNear(tensors, committed.resolve("adapter_model.safetensors"));
       } else if (!name.matches(
-          ".*_(tinylora|mica|psoft)")) { // singular vectors: processors differ in the sign
+          ".*_(tinylora|mica|psoft|adamss)")) { // singular vectors: processors differ in the sign
         assertThat(tensors).hasSameBinaryContentAs(committed.resolve("adapter_model.safetensors"));
       }
-      if (!name.matches(".*_(tinylora|mica|psoft)")) {
+      if (!name.matches(".*_(tinylora|mica|psoft|adamss)")) {
         compare(tuned, base, c.base, committed);
       }
       try (Tuned read = Peft.load(base, committed)) {

@@ -30,10 +30,6 @@ SUPERTUNING TINYLORA TRAINABLE_TOKENS UNILORA VBLORA VERA WAVEFT XLORA
   private static Map<String, String> absent() {
     Map<String, String> all = new LinkedHashMap<>();
     all.put(
-        "ADAMSS",
-        "low-rank updates in clusters of singular directions; its clusters come from scikit-learn"
-            + " and are not rebuilt here: use adalora");
-    all.put(
         "ADAPTION_PROMPT",
         "LLaMA-Adapter, prompts inside of the last attention layers: use prefix_tuning");
     all.put(

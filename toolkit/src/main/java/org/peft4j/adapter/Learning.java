@@ -3,9 +3,13 @@ package org.peft4j.adapter;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.ParameterStore;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import org.peft4j.spi.At;
 import org.peft4j.spi.Reparam;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Seed;
@@ -42,8 +46,33 @@ public final class Learning {
     Map<String, Double> out = new LinkedHashMap<>();
     for (Adapter a : model.active().adapters()) {
       a.learningRates().forEach((n, rate) -> out.put(a.name + ":" + n, rate));
+      if (a.reparam.scheduled()) {
+        resting(a).forEach(n -> out.put(a.name + ":" + n, 0.0));
+      }
     }
     return out;
+  }
+
+  private List<String> resting(Adapter a) {
+    List<String> out = new ArrayList<>();
+    try (Scope scope = Scope.open();
+        NDManager temporary = model.manager().newSubManager()) {
+      AdapterPass pass = pass(a, model.step(), temporary);
+      for (Attachment here : a.adapted()) {
+        Reparam method = Objects.requireNonNull(here.reparam());
+        At at = a.at(here, pass, pass.below());
+        here.tensors().values().stream()
+            .filter(t -> t.trained() && method.rests(at, t.entry().name()))
+            .forEach(t -> out.add(here.name(t.entry().name())));
+      }
+    }
+    return out;
+  }
+
+  private AdapterPass pass(Adapter a, long step, NDManager temporary) {
+    ParameterStore store = new ParameterStore(temporary, false);
+    return new AdapterPass(
+        store, false, model.active(), Seed.of(a.seed).at("step").at(step), temporary);
   }
 
   /**
@@ -65,10 +94,8 @@ public final class Learning {
   public void afterStep(long step, long total) {
     try (Scope scope = Scope.open();
         NDManager temporary = model.manager().newSubManager()) {
-      ParameterStore store = new ParameterStore(temporary, false);
       for (Adapter a : model.active().adapters()) {
-        Seed seed = Seed.of(a.seed).at("step").at(step);
-        AdapterPass pass = new AdapterPass(store, false, model.active(), seed, temporary);
+        AdapterPass pass = pass(a, step, temporary);
         Torch.inference(
             () -> {
               a.reparam.afterStep(a.all(pass, pass.below()), step, total);

@@ -16,6 +16,7 @@ import org.peft4j.spi.Entries;
 /**
  * Reads and writes records by the {@link Key}s of their components: numbers, booleans, texts,
  * enumerations (by their {@code toString}), lists of texts, and maps from module names to numbers.
+ * Components without a key are in no file.
  */
 final class Keys {
   private Keys() {}
@@ -23,7 +24,7 @@ final class Keys {
   /** The entries of a record, nulls as {@link Entries#NULL}. */
   static Map<String, Object> write(Object record) {
     Map<String, Object> out = new LinkedHashMap<>();
-    for (RecordComponent c : record.getClass().getRecordComponents()) {
+    for (RecordComponent c : keyed(record)) {
       Object v = value(record, c);
       out.put(key(c), v == null ? Entries.NULL : written(v));
     }
@@ -49,7 +50,7 @@ final class Keys {
   /** The record that a file describes; entries it does not have are as in {@code standard}. */
   static <T> T read(T standard, Entries file) {
     Map<String, @Nullable Object> values = new LinkedHashMap<>();
-    for (RecordComponent c : standard.getClass().getRecordComponents()) {
+    for (RecordComponent c : keyed(standard)) {
       values.put(key(c), read(file, c, value(standard, c)));
     }
     return with(standard, values);
@@ -112,7 +113,7 @@ final class Keys {
     RecordComponent[] components = record.getClass().getRecordComponents();
     @Nullable Object[] arguments = new Object[components.length];
     for (int i = 0; i < components.length; i++) {
-      String key = key(components[i]);
+      String key = isKeyed(components[i]) ? key(components[i]) : "";
       arguments[i] = values.containsKey(key) ? values.get(key) : value(record, components[i]);
     }
     Class<?>[] types =
@@ -135,7 +136,7 @@ final class Keys {
   /** The record at one module: what patterns say there, without patterns. */
   static <T> T at(T record, String path) {
     Map<String, @Nullable Object> here = new LinkedHashMap<>();
-    for (RecordComponent c : record.getClass().getRecordComponents()) {
+    for (RecordComponent c : keyed(record)) {
       Key key = annotation(c);
       if (!key.replaces().isEmpty() && value(record, c) instanceof Map<?, ?> patterns) {
         Object found = Patterns.find(patterns(patterns), path);
@@ -155,7 +156,7 @@ final class Keys {
   }
 
   private static Object number(Object record, String key, Number found) {
-    for (RecordComponent c : record.getClass().getRecordComponents()) {
+    for (RecordComponent c : keyed(record)) {
       if (key(c).equals(key) && c.getType() == int.class) {
         return found.intValue();
       }
@@ -166,7 +167,7 @@ final class Keys {
   /** Numbers that are not 0, what is switched on, and texts, by the names of the components. */
   static String summary(Object record) {
     List<String> words = new ArrayList<>();
-    for (RecordComponent c : record.getClass().getRecordComponents()) {
+    for (RecordComponent c : keyed(record)) {
       String name = c.getName().replaceAll("([A-Z])", " $1").toLowerCase(Locale.ROOT);
       Object v = value(record, c);
       if (v instanceof Number n && n.doubleValue() != 0) {
@@ -188,6 +189,14 @@ final class Keys {
     } catch (ReflectiveOperationException e) {
       throw new IllegalStateException(e);
     }
+  }
+
+  private static List<RecordComponent> keyed(Object record) {
+    return Arrays.stream(record.getClass().getRecordComponents()).filter(Keys::isKeyed).toList();
+  }
+
+  private static boolean isKeyed(RecordComponent c) {
+    return c.isAnnotationPresent(Key.class);
   }
 
   private static String key(RecordComponent c) {

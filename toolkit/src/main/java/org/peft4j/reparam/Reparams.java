@@ -57,6 +57,7 @@ public final class Reparams {
           Keyed.method(new Peanut()),
           Keyed.method(new TinyLora()),
           new Method(new UniLora(), UniLora::fromConfig),
+          new Method(new Adamss(), Adamss::fromConfig),
           Keyed.method(new Osf()),
           new Method(new Psoft(), Psoft::fromConfig),
           new Method(new Poly(), Poly::fromConfig),

@@ -179,6 +179,14 @@ public interface Reparam extends Tuner {
     return Map.of();
   }
 
+  /**
+   * Whether a trained tensor is to stay as it is in this update, such as one that a budget has left
+   * out. Asked of {@link #scheduled} methods alone, before every update.
+   */
+  default boolean rests(At at, String tensor) {
+    return false;
+  }
+
   /** Whether sites that share their tensor with an adapted one change with it. */
   default boolean followsTies() {
     return false;

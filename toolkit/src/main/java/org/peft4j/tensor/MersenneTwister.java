@@ -51,6 +51,12 @@ public final class MersenneTwister {
     return Math.fma(u, high - low, low); // fused, as PyTorch's kernel does it
   }
 
+  /** The next number of {@code numpy.random.RandomState(seed).random_sample()}, in [0, 1). */
+  public double real() {
+    double high = bits() >>> 5;
+    return (high * 0x1.0p26 + (bits() >>> 6)) * 0x1.0p-53;
+  }
+
   /** float32 array as {@code tensor.uniform_(low, high, generator=g)} fills it: 24 bits each. */
   public NDArray uniform(NDManager manager, Shape shape, float low, float high) {
     return Buffers.create(

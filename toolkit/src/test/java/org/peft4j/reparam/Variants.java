@@ -144,6 +144,10 @@ final class Variants {
     if (entry.standard() instanceof TinyLora) {
       all.add(new TinyLora(3, 5, 1, 7, false, 0));
     }
+    if (entry.standard() instanceof Adamss) {
+      all.add(new Adamss(4, 3, 2, true, 2, 1, 8, 2, 0.8, 0.9, 2, true, 0.05, 7, Map.of()));
+      all.add(new Adamss(8, 1, 3, false, 50, 50, 1000, 100, 0.85, 0.85, 3, false, 0, 0, Map.of()));
+    }
     if (entry.standard() instanceof Osf) {
       all.add(new Osf(3, Map.of("te$", 0.8)));
     }
