@@ -8,18 +8,26 @@ How to get them:
     venv/bin/pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
     venv/bin/pip install transformers==5.17.0 peft==0.21.0 safetensors==0.8.0
 How to run, from anywhere, without network, in half a minute:
-    venv/bin/python toolkit/src/test/python/golden_hooks.py
+    venv/bin/python toolkit/src/test/python/golden_hooks.py [name ...]
+With names, only those cases are made.
 """
 
 import json
 import shutil
+import sys
 import warnings
 import zlib
 from pathlib import Path
 
 import torch
 import transformers
-from peft import PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, get_peft_model
+from peft import (
+    MultitaskPromptTuningConfig,
+    PrefixTuningConfig,
+    PromptEncoderConfig,
+    PromptTuningConfig,
+    get_peft_model,
+)
 from safetensors.torch import save_file
 
 GOLDEN = Path(__file__).resolve().parent.parent / "resources" / "golden"
@@ -30,6 +38,10 @@ LENGTHS = (9, 5, 7)
 
 def prompt(task, **more):
     return PromptTuningConfig(task_type=task, num_virtual_tokens=4, **more)
+
+
+def multitask(task, **more):
+    return MultitaskPromptTuningConfig(task_type=task, num_virtual_tokens=4, num_tasks=3, **more)
 
 
 def prefix(task, **more):
@@ -49,6 +61,9 @@ CASES = {
         prompt("CAUSAL_LM", prompt_tuning_init="SAMPLE_VOCAB"),
     ),
     "mistral_prompt": ("families/mistral", "AutoModelForCausalLM", prompt("CAUSAL_LM")),
+    "llama_multitask": ("families/llama", "AutoModelForCausalLM", multitask("CAUSAL_LM", num_ranks=2)),
+    "gpt2_multitask": ("gpt2/lm", "AutoModelForCausalLM", multitask("CAUSAL_LM")),
+    "bert_multitask": ("hf/base/bert", "AutoModelForSequenceClassification", multitask("SEQ_CLS")),
     "llama_ptuning": ("families/llama", "AutoModelForCausalLM", encoded("CAUSAL_LM")),
     "gpt2_ptuning": (
         "gpt2/lm",
@@ -89,6 +104,12 @@ def padded(rows, pad, left):
     return torch.tensor(ids), torch.tensor(mask)
 
 
+def tasks(tuned, rows):
+    """The i-th text is of task i, modulo their number, where a method tells tasks apart."""
+    count = getattr(tuned.active_peft_config, "num_tasks", None)
+    return {"task_ids": torch.arange(rows) % count} if count else {}
+
+
 def train(tuned, ids, mask):
     """Losses of plain AdamW on one batch: the next token, or the row's number as its label."""
     optimizer = torch.optim.AdamW(
@@ -96,7 +117,7 @@ def train(tuned, ids, mask):
     )
     losses = []
     for _ in range(TRAINED):
-        logits = tuned(ids, attention_mask=mask).logits
+        logits = tuned(ids, attention_mask=mask, **tasks(tuned, len(ids))).logits
         if logits.dim() == 3:
             logits = logits[:, logits.shape[1] - ids.shape[1] :]
             targets = ids.masked_fill(mask == 0, -100)[:, 1:]
@@ -118,7 +139,7 @@ def continued(tuned, kind, rows, pad, virtual):
     for side in ("right", "left"):
         ids, mask = padded(rows, pad, side == "left")
         io[f"{side}.input_ids"], io[f"{side}.attention_mask"] = ids, mask
-        logits = tuned(ids, attention_mask=mask).logits
+        logits = tuned(ids, attention_mask=mask, **tasks(tuned, len(ids))).logits
         if logits.dim() == 3 and logits.shape[1] > ids.shape[1]:
             logits = logits[:, virtual:]
         io[f"{side}.logits"] = logits.contiguous()
@@ -129,6 +150,7 @@ def continued(tuned, kind, rows, pad, virtual):
             attention_mask=torch.ones_like(row),
             max_new_tokens=STEPS,
             do_sample=False,
+            **tasks(tuned, 1),
         )
         io["greedy.tokens"] = out[:, row.shape[1] :].contiguous()
     return io
@@ -187,10 +209,12 @@ def make(name):
 def main():
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
-    shutil.rmtree(TARGET, ignore_errors=True)
-    for name in CASES:
+    names = sys.argv[1:] or list(CASES)
+    if names == list(CASES):
+        shutil.rmtree(TARGET, ignore_errors=True)
+    for name in names:
         make(name)
-    print(f"{len(CASES)} adapters in {TARGET}")
+    print(f"{len(names)} adapters in {TARGET}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import org.peft4j.adapter.PeftModel;
 import org.peft4j.adapter.Statistics;
 import org.peft4j.data.Conversations;
 import org.peft4j.data.Examples;
+import org.peft4j.hook.MultitaskPromptTuning;
 import org.peft4j.hook.PTuning;
 import org.peft4j.hook.Pfeiffer;
 import org.peft4j.hook.PrefixTuning;
@@ -408,13 +409,21 @@ public final class Peft {
 
   /** Trained vectors in front of every text (prompt tuning, arXiv 2104.08691). */
   public static PromptTuning.Options<Tuned> promptTuning(Block model) {
-    return PromptTuning.Options.on(
-        target(model),
-        text -> {
-          Pretrained p = model instanceof Tuned t ? t.model() : Pretrained.of(model);
-          List<Long> ids = Arrays.stream(p.tokenizer().encode(text).ids()).boxed().toList();
-          return new PromptTuning.Text(text, p.name(), ids);
-        });
+    return PromptTuning.Options.on(target(model), text -> tokens(model, text));
+  }
+
+  /**
+   * Trained vectors in front of every text, with factors for each of several tasks (multitask
+   * prompt tuning, arXiv 2303.02861).
+   */
+  public static MultitaskPromptTuning.Options<Tuned> multitaskPromptTuning(Block model) {
+    return MultitaskPromptTuning.Options.on(target(model), text -> tokens(model, text));
+  }
+
+  private static PromptTuning.Text tokens(Block model, String text) {
+    Pretrained p = model instanceof Tuned t ? t.model() : Pretrained.of(model);
+    List<Long> ids = Arrays.stream(p.tokenizer().encode(text).ids()).boxed().toList();
+    return new PromptTuning.Text(text, p.name(), ids);
   }
 
   /** A prompt that a trained network makes (P-tuning, arXiv 2103.10385). */

@@ -52,7 +52,8 @@ class GoldenTest {
           "ensure_weight_tying");
 
   /** Held to Hugging Face's values by {@code golden_hooks.py}. */
-  private static final Set<String> OF_HOOKS = Set.of("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING");
+  private static final Set<String> OF_HOOKS =
+      Set.of("PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING");
 
   private static Path root() {
     try {

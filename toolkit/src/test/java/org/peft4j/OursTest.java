@@ -305,6 +305,14 @@ class OursTest {
             base, m -> Peft.poly(m).rank(3).splits(2).targets(linear).modulesToSave(save).apply()));
     all.put(
         "prompt", new Case(shape, m -> Peft.promptTuning(m).tokens(3).modulesToSave(save).apply()));
+    if (!shape.equals(
+        "t5")) { // whose decoder Hugging Face has virtual tokens for in training alone
+      all.put(
+          "multitask",
+          new Case(
+              shape,
+              m -> Peft.multitaskPromptTuning(m).tokens(3).ranks(2).modulesToSave(save).apply()));
+    }
     all.put(
         "ptuning",
         new Case(shape, m -> Peft.pTuning(m).tokens(3).width(5).modulesToSave(save).apply()));

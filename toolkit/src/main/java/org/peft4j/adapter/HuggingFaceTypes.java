@@ -44,9 +44,6 @@ SUPERTUNING TINYLORA TRAINABLE_TOKENS UNILORA VBLORA VERA WAVEFT XLORA
         "experts mixed by the whole batch, so that one text's output depends on the others and"
             + " nothing merges: use lora or multilora");
     all.put(
-        "MULTITASK_PROMPT_TUNING",
-        "one prompt for several tasks, chosen by task_ids: use prompt_tuning, one for each task");
-    all.put(
         "SHADOW",
         "a second, smaller model that runs beside the first and is no change of its weights:"
             + " use pfeiffer");

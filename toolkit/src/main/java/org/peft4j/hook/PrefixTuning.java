@@ -27,7 +27,7 @@ import org.peft4j.spi.Place;
  * @param zeros whether all is zero at first, rather than normal with deviation 1
  */
 public record PrefixTuning(int tokens, int projection, boolean zeros) implements Hook {
-  private static final String KEYS_VALUES = PromptTuning.EMBEDDINGS;
+  private static final String KEYS_VALUES = Virtual.EMBEDDINGS;
   private static final String E = "embedding.weight";
   private static final String W1 = "transform.0.weight";
   private static final String B1 = "transform.0.bias";

@@ -11,6 +11,9 @@ import org.peft4j.spi.Anatomy;
 final class Virtual {
   static final String TOKENS = "num_virtual_tokens";
 
+  /** What files call the virtual tokens' own tensor. */
+  static final String EMBEDDINGS = "prompt_embeddings";
+
   private Virtual() {}
 
   static void check(int tokens) {

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicNode;
 import org.junit.jupiter.api.DynamicTest;
@@ -30,6 +31,7 @@ import org.peft4j.export.Exported;
 import org.peft4j.format.Json;
 import org.peft4j.format.Safetensors;
 import org.peft4j.format.TensorSource;
+import org.peft4j.hook.MultitaskPromptTuning;
 import org.peft4j.model.Pretrained;
 import org.peft4j.model.Task;
 import org.peft4j.onnx.OnnxSession;
@@ -56,7 +58,7 @@ class HooksTest {
   Stream<DynamicNode> every_case() throws IOException {
     try (Stream<Path> folders = Files.list(GOLDEN.resolve("hooks"))) {
       List<Path> all = folders.sorted().toList();
-      assertThat(all).as("golden adapters").hasSize(18);
+      assertThat(all).as("golden adapters").hasSize(21);
       return all.stream()
           .map(f -> DynamicTest.dynamicTest(f.getFileName().toString(), () -> check(f)));
     }
@@ -109,6 +111,17 @@ class HooksTest {
     }
   }
 
+  /**
+   * Says that the i-th text is of task i, modulo their number, where a method tells tasks apart.
+   */
+  private static void tellTasks(Block model, NDArray ids) {
+    if (model instanceof Tuned tuned
+        && tuned.method("default") instanceof MultitaskPromptTuning method) {
+      int texts = (int) ids.getShape().get(0);
+      tuned.task(IntStream.range(0, texts).map(i -> i % method.tasks()).toArray());
+    }
+  }
+
   private static float distance(Block model, TensorSource io, String side) {
     return Torch.inference(
         () -> {
@@ -119,6 +132,7 @@ class HooksTest {
             if (io.names().contains(side + ".decoder_input_ids")) {
               in.add(io.load(side + ".decoder_input_ids", manager));
             }
+            tellTasks(model, in.head());
             NDArray logits =
                 model.forward(new ParameterStore(manager, false), in, false).singletonOrThrow();
             NDArray difference = logits.sub(io.load(side + ".logits", manager)).abs();
@@ -210,6 +224,7 @@ class HooksTest {
         Block model, ParameterStore store, NDManager manager, int[] rows, boolean training) {
       NDArray ids = io.load("right.input_ids", manager);
       NDArray mask = io.load("right.attention_mask", manager);
+      tellTasks(model, ids);
       NDArray logits = model.forward(store, new NDList(ids, mask), training).get(0);
       if (logits.getShape().dimension() == 2) {
         return CrossEntropy.mean(
@@ -218,10 +233,7 @@ class HooksTest {
       long width = ids.getShape().get(1);
       long[] here = mask.get(":, 1:").toType(DataType.INT64, false).toLongArray();
       long[] counted =
-          java.util.stream.IntStream.range(0, here.length)
-              .filter(i -> here[i] == 1)
-              .mapToLong(i -> i)
-              .toArray();
+          IntStream.range(0, here.length).filter(i -> here[i] == 1).mapToLong(i -> i).toArray();
       NDArray index = manager.create(counted);
       NDArray flat = logits.get(":, :{}", width - 1).reshape(-1, logits.getShape().get(2));
       NDArray targets = ids.get(":, 1:").reshape(-1);
@@ -241,6 +253,7 @@ class HooksTest {
       prompt = io.load("right.input_ids", manager).get(0).toLongArray();
       expected = io.load("greedy.tokens", manager).toType(DataType.INT64, false).toLongArray();
     }
+    tuned.task(0);
     long[][] alone = continued(tuned, new long[][] {prompt}, expected.length);
     assertThat(alone[0]).as("greedy").isEqualTo(expected);
     // beside a shorter text, padded on the left, it must say the same
@@ -277,6 +290,7 @@ class HooksTest {
     return Stream.of(
         Peft.promptTuning(model).tokens(3),
         Peft.promptTuning(model).tokens(3).fromVocabulary(),
+        Peft.multitaskPromptTuning(model).tokens(3).ranks(2),
         Peft.prefixTuning(model).tokens(3),
         Peft.prefixTuning(model).tokens(3).projection(8),
         Peft.pfeiffer(model).reduction(4),

@@ -60,6 +60,9 @@ class HookContractTest {
               PromptTuning.Start.TEXT,
               new PromptTuning.Text("two words", "a model", List.of(7L, 4L))));
     }
+    if (method.standard() instanceof MultitaskPromptTuning) {
+      all.add(new MultitaskPromptTuning(new PromptTuning().withTokens(3), 1, 4));
+    }
     if (method.standard() instanceof PTuning) {
       all.add(new PTuning(3, 5, true));
     }
