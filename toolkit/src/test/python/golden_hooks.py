@@ -22,6 +22,7 @@ from pathlib import Path
 import torch
 import transformers
 from peft import (
+    CPTConfig,
     MultitaskPromptTuningConfig,
     PrefixTuningConfig,
     PromptEncoderConfig,
@@ -44,6 +45,10 @@ def multitask(task, **more):
     return MultitaskPromptTuningConfig(task_type=task, num_virtual_tokens=4, num_tasks=3, **more)
 
 
+def context(ids, types, **more):
+    return CPTConfig(task_type="CAUSAL_LM", cpt_token_ids=ids, cpt_tokens_type_mask=types, **more)
+
+
 def prefix(task, **more):
     return PrefixTuningConfig(task_type=task, num_virtual_tokens=3, **more)
 
@@ -64,6 +69,23 @@ CASES = {
     "llama_multitask": ("families/llama", "AutoModelForCausalLM", multitask("CAUSAL_LM", num_ranks=2)),
     "gpt2_multitask": ("gpt2/lm", "AutoModelForCausalLM", multitask("CAUSAL_LM")),
     "bert_multitask": ("hf/base/bert", "AutoModelForSequenceClassification", multitask("SEQ_CLS")),
+    "llama_cpt": (
+        "families/llama",
+        "AutoModelForCausalLM",
+        context(
+            [5, 9, 17, 4, 30, 31, 5, 8, 4, 12],
+            [1, 2, 2, 3, 4, 4, 5, 6, 7, 8],
+            opt_weighted_loss_type="decay",
+            opt_loss_decay_factor=0.7,
+            opt_projection_epsilon=0.9,
+        ),
+    ),
+    "llama_biased_cpt": (
+        "families/llama_biased",
+        "AutoModelForCausalLM",
+        context([7, 6, 23, 24, 19], [1, 2, 0, 3, 4]),
+    ),
+    "gpt2_cpt": ("gpt2/lm", "AutoModelForCausalLM", context([3, 8, 21], [1, 2, 3])),
     "llama_ptuning": ("families/llama", "AutoModelForCausalLM", encoded("CAUSAL_LM")),
     "gpt2_ptuning": (
         "gpt2/lm",
@@ -110,13 +132,30 @@ def tasks(tuned, rows):
     return {"task_ids": torch.arange(rows) % count} if count else {}
 
 
+def update(optimizer, loss):
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
 def train(tuned, ids, mask):
-    """Losses of plain AdamW on one batch: the next token, or the row's number as its label."""
+    """Losses of plain AdamW on one batch: the next token, or the row's number as its label. CPT has a
+    loss of its own, in which a text's first token is not to count here."""
     optimizer = torch.optim.AdamW(
         [p for p in tuned.parameters() if p.requires_grad], lr=0.01, weight_decay=0.0
     )
     losses = []
+    own = tuned.active_peft_config.peft_type == "CPT"
     for _ in range(TRAINED):
+        if own:
+            types = 4 * mask
+            types[:, 0] = 0
+            out = tuned(
+                ids, attention_mask=mask, labels=ids.masked_fill(mask == 0, -100), input_type_mask=types
+            )
+            losses.append(update(optimizer, out.loss))
+            continue
         logits = tuned(ids, attention_mask=mask, **tasks(tuned, len(ids))).logits
         if logits.dim() == 3:
             logits = logits[:, logits.shape[1] - ids.shape[1] :]
@@ -126,10 +165,7 @@ def train(tuned, ids, mask):
             )
         else:
             loss = torch.nn.functional.cross_entropy(logits, torch.arange(len(ids)))
-        losses.append(loss.detach())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        losses.append(update(optimizer, loss))
     return torch.stack(losses)
 
 
@@ -200,6 +236,11 @@ def make(name):
         io = continued(tuned, kind, rows, pad, config.num_virtual_tokens)
     drops = any(getattr(model.config, key, 0) > 0 for key in ("resid_pdrop", "dropout_rate"))
     projected = getattr(config, "prefix_projection", False) or hasattr(config, "encoder_dropout")
+    if config.peft_type == "CPT":  # as from a file, where its changes are in the vectors
+        encoder = tuned.prompt_encoder["default"]
+        with torch.no_grad():
+            encoder.embedding.weight.add_(encoder.delta_embedding.weight)
+            encoder.delta_embedding.weight.zero_()
     if not (config.task_type.startswith("TOKEN") or projected or drops):
         io["losses"] = train(tuned, io["right.input_ids"], io["right.attention_mask"])
     save_file(io, folder / "io.safetensors")

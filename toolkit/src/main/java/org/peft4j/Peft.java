@@ -14,6 +14,7 @@ import org.peft4j.adapter.PeftModel;
 import org.peft4j.adapter.Statistics;
 import org.peft4j.data.Conversations;
 import org.peft4j.data.Examples;
+import org.peft4j.hook.Cpt;
 import org.peft4j.hook.MultitaskPromptTuning;
 import org.peft4j.hook.PTuning;
 import org.peft4j.hook.Pfeiffer;
@@ -424,6 +425,17 @@ public final class Peft {
     Pretrained p = model instanceof Tuned t ? t.model() : Pretrained.of(model);
     List<Long> ids = Arrays.stream(p.tokenizer().encode(text).ids()).boxed().toList();
     return new PromptTuning.Text(text, p.name(), ids);
+  }
+
+  /** Solved examples in front of every text, slightly changed (CPT, arXiv 2410.17222). */
+  public static Cpt.Options<Tuned> cpt(Block model) {
+    return Cpt.Options.on(
+        target(model),
+        text -> {
+          Pretrained p = model instanceof Tuned t ? t.model() : Pretrained.of(model);
+          long[] ids = p.tokenizer().encode(text, false).ids();
+          return Arrays.stream(ids).mapToObj(Math::toIntExact).toList();
+        });
   }
 
   /** A prompt that a trained network makes (P-tuning, arXiv 2103.10385). */

@@ -313,6 +313,18 @@ class OursTest {
               shape,
               m -> Peft.multitaskPromptTuning(m).tokens(3).ranks(2).modulesToSave(save).apply()));
     }
+    if (shape.equals("llama") || fused) { // Hugging Face has it in causal language models alone
+      all.put(
+          "cpt",
+          new Case(
+              shape,
+              m ->
+                  Peft.cpt(m)
+                      .tokens(List.of(5, 9, 4, 7), List.of(1, 2, 3, 4))
+                      .decay(0.9)
+                      .bounds(3, 2)
+                      .apply()));
+    }
     all.put(
         "ptuning",
         new Case(shape, m -> Peft.pTuning(m).tokens(3).width(5).modulesToSave(save).apply()));

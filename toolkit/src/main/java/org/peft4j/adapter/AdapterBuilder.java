@@ -217,7 +217,7 @@ final class AdapterBuilder {
 
   private Tensor make(Declaration.Entry entry, Context context) {
     NDArray value = value(entry, context);
-    boolean trained = entry.role() == Declaration.Role.TRAINED;
+    boolean trained = entry.role().isTrained();
     return new Tensor(
         entry,
         Parameters.of(

@@ -38,7 +38,6 @@ SUPERTUNING TINYLORA TRAINABLE_TOKENS UNILORA VBLORA VERA WAVEFT XLORA
         "LLaMA-Adapter, prompts inside of the last attention layers: use prefix_tuning");
     all.put(
         "CARTRIDGE", "keys and values distilled from a document, some frozen: use prefix_tuning");
-    all.put("CPT", "context tokens with a weighted loss and bounded changes: use prompt_tuning");
     all.put(
         "LILY",
         "experts mixed by the whole batch, so that one text's output depends on the others and"

@@ -311,6 +311,12 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     }
   }
 
+  /** A training pass over the tokens that a hook puts in front of texts. */
+  final AdapterPass reading(Adapter hook, ParameterStore store, NDManager owner) {
+    return new AdapterPass(
+        store, true, active, Seed.of(hook.seed).at("own").at(step.get()), owner, hook);
+  }
+
   final AdapterPass pass(ParameterStore store, boolean training, long now, NDManager owner) {
     Active snapshot = enabled ? active : Active.none();
     long seed = snapshot.adapters().isEmpty() ? 0 : snapshot.adapters().get(0).seed;

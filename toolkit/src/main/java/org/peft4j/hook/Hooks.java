@@ -9,6 +9,7 @@ public final class Hooks {
       List.of(
           new Method(new PromptTuning(), PromptTuning::fromConfig),
           new Method(new MultitaskPromptTuning(), MultitaskPromptTuning::fromConfig),
+          new Method(new Cpt(), Cpt::fromConfig),
           new Method(new PTuning(), PTuning::fromConfig),
           new Method(new PrefixTuning(), PrefixTuning::fromConfig),
           new Method(new Pfeiffer(), Pfeiffer::fromConfig));

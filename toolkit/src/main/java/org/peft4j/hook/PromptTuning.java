@@ -2,7 +2,6 @@ package org.peft4j.hook;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -14,8 +13,6 @@ import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Entries;
 import org.peft4j.spi.Fluent;
 import org.peft4j.spi.Init;
-import org.peft4j.spi.Operation;
-import org.peft4j.tensor.Buffers;
 
 /**
  * Prompt tuning (Lester et al., arXiv 2104.08691): k trained vectors {@code [k, hidden]} stand in
@@ -90,7 +87,7 @@ public record PromptTuning(int tokens, Start start, @Nullable Text text) impleme
         switch (start) {
           case RANDOM -> Init.normal(1);
           case SAMPLE_VOCAB ->
-              (c, shape) -> rows(c, i -> c.seed().below(i, (int) c.w0().getShape().get(0)));
+              (c, shape) -> Virtual.rows(c, tokens, i -> c.seed().below(i, (int) c.w0().getShape().get(0)));
           case TEXT -> this::ofText;
         };
     theta.trained(EMBEDDINGS, new Shape(tokens, model.hidden()), init);
@@ -100,14 +97,7 @@ public record PromptTuning(int tokens, Start start, @Nullable Text text) impleme
     List<Long> ids = text == null ? List.of() : text.ids;
     return ids.isEmpty()
         ? Init.ZEROS.make(c, shape) // the file has them
-        : rows(c, i -> ids.get(i % ids.size()));
-  }
-
-  private NDArray rows(Init.Context c, java.util.function.IntToLongFunction id) {
-    long[] ids = new long[tokens];
-    Arrays.setAll(ids, id);
-    NDArray index = Buffers.create(c.manager(), ids, new Shape(tokens));
-    return Operation.EMBEDDING.apply(index, c.w0(), null);
+        : Virtual.rows(c, tokens, i -> ids.get(i % ids.size()));
   }
 
   @Override

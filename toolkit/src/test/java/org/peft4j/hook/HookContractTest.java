@@ -63,6 +63,9 @@ class HookContractTest {
     if (method.standard() instanceof MultitaskPromptTuning) {
       all.add(new MultitaskPromptTuning(new PromptTuning().withTokens(3), 1, 4));
     }
+    if (method.standard() instanceof Cpt) {
+      all.add(new Cpt(List.of(7, 4, 9, 2), List.of(1, 2, 3, 4), 0.5, 0.2, 0.3));
+    }
     if (method.standard() instanceof PTuning) {
       all.add(new PTuning(3, 5, true));
     }
@@ -163,6 +166,10 @@ class HookContractTest {
       filed.declare(c.anatomy, theta);
       Map<String, NDArray> restored = new LinkedHashMap<>();
       for (Declaration.Entry e : theta.entries()) {
+        if (!e.role().isFiled()) {
+          restored.put(e.name(), c.first(e));
+          continue;
+        }
         NDArray stored = hook.stored(c.view(c.theta), e.name());
         assertThat(stored.getShape()).isEqualTo(filed.filedShape(c.anatomy, e));
         restored.put(e.name(), filed.restored(e, stored));
@@ -228,10 +235,14 @@ class HookContractTest {
       Declaration declared = new Declaration();
       hook.declare(anatomy, declared);
       for (Declaration.Entry e : declared.entries()) {
-        NDArray value = e.init().make(new Start(Seed.of(1).at(e.name())), e.shape());
-        assertThat(value.getShape()).isEqualTo(e.shape());
-        theta.put(e.name(), value.toType(type, true));
+        theta.put(e.name(), first(e));
       }
+    }
+
+    NDArray first(Declaration.Entry e) {
+      NDArray value = e.init().make(new Start(Seed.of(1).at(e.name())), e.shape());
+      assertThat(value.getShape()).isEqualTo(e.shape());
+      return value.toType(type, true);
     }
 
     private final class Start implements Init.Context {
