@@ -22,6 +22,7 @@ from pathlib import Path
 import torch
 import transformers
 from peft import (
+    CartridgeConfig,
     CPTConfig,
     MultitaskPromptTuningConfig,
     PrefixTuningConfig,
@@ -51,6 +52,10 @@ def context(ids, types, **more):
 
 def prefix(task, **more):
     return PrefixTuningConfig(task_type=task, num_virtual_tokens=3, **more)
+
+
+def cartridge(task, **more):
+    return CartridgeConfig(task_type=task, num_virtual_tokens=4, **more)
 
 
 def encoded(task, **more):
@@ -100,6 +105,14 @@ CASES = {
         "families/qwen2",
         "AutoModelForCausalLM",
         prefix("CAUSAL_LM", prefix_projection=True, encoder_hidden_size=20),
+    ),
+    "llama_cartridge": ("families/llama", "AutoModelForCausalLM", cartridge("CAUSAL_LM")),
+    "gpt2_cartridge": ("gpt2/lm", "AutoModelForCausalLM", cartridge("CAUSAL_LM", num_frozen_tokens=0)),
+    "t5_cartridge": ("seq2seq/t5", "AutoModelForSeq2SeqLM", cartridge("SEQ_2_SEQ_LM")),
+    "bert_cartridge": (
+        "hf/base/bert",
+        "AutoModelForSequenceClassification",
+        cartridge("SEQ_CLS", num_frozen_tokens=2),
     ),
     "gpt2_prompt": ("gpt2/lm", "AutoModelForCausalLM", prompt("CAUSAL_LM")),
     "gpt2_prefix": ("gpt2/lm", "AutoModelForCausalLM", prefix("CAUSAL_LM")),

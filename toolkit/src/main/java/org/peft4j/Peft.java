@@ -14,6 +14,7 @@ import org.peft4j.adapter.PeftModel;
 import org.peft4j.adapter.Statistics;
 import org.peft4j.data.Conversations;
 import org.peft4j.data.Examples;
+import org.peft4j.hook.Cartridge;
 import org.peft4j.hook.Cpt;
 import org.peft4j.hook.MultitaskPromptTuning;
 import org.peft4j.hook.PTuning;
@@ -446,6 +447,11 @@ public final class Peft {
   /** Trained keys and values in front of every text's own (prefix tuning, arXiv 2101.00190). */
   public static PrefixTuning.Options<Tuned> prefixTuning(Block model) {
     return PrefixTuning.Options.on(target(model));
+  }
+
+  /** A prefix that stands for a document, its first tokens frozen (arXiv 2506.06266). */
+  public static Cartridge.Options<Tuned> cartridge(Block model) {
+    return Cartridge.Options.on(target(model));
   }
 
   /** A bottleneck behind every feed-forward part (arXiv 2005.00247). */

@@ -329,6 +329,11 @@ class OursTest {
         "ptuning",
         new Case(shape, m -> Peft.pTuning(m).tokens(3).width(5).modulesToSave(save).apply()));
     all.put(
+        "cartridge",
+        new Case(
+            shape,
+            m -> Peft.cartridge(m).tokens(4).frozen(2).modulesToSave(save).apply()));
+    all.put(
         "prefix", new Case(shape, m -> Peft.prefixTuning(m).tokens(3).modulesToSave(save).apply()));
     return all;
   }

@@ -37,8 +37,6 @@ SUPERTUNING TINYLORA TRAINABLE_TOKENS UNILORA VBLORA VERA WAVEFT XLORA
         "ADAPTION_PROMPT",
         "LLaMA-Adapter, prompts inside of the last attention layers: use prefix_tuning");
     all.put(
-        "CARTRIDGE", "keys and values distilled from a document, some frozen: use prefix_tuning");
-    all.put(
         "LILY",
         "experts mixed by the whole batch, so that one text's output depends on the others and"
             + " nothing merges: use lora or multilora");

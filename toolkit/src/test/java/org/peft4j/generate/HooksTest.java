@@ -60,7 +60,7 @@ class HooksTest {
   Stream<DynamicNode> every_case() throws IOException {
     try (Stream<Path> folders = Files.list(GOLDEN.resolve("hooks"))) {
       List<Path> all = folders.sorted().toList();
-      assertThat(all).as("golden adapters").hasSize(24);
+      assertThat(all).as("golden adapters").hasSize(28);
       return all.stream()
           .map(f -> DynamicTest.dynamicTest(f.getFileName().toString(), () -> check(f)));
     }
@@ -328,6 +328,7 @@ class HooksTest {
         Peft.cpt(model).tokens(List.of(5, 8, 4), List.of(1, 2, 4)),
         Peft.multitaskPromptTuning(model).tokens(3).ranks(2),
         Peft.prefixTuning(model).tokens(3),
+        Peft.cartridge(model).tokens(3),
         Peft.prefixTuning(model).tokens(3).projection(8),
         Peft.pfeiffer(model).reduction(4),
         Peft.pfeiffer(model).reduction(4).layers(1));

@@ -73,6 +73,9 @@ class HookContractTest {
       all.add(new PrefixTuning(3, 5, false));
       all.add(new PrefixTuning(3, 0, true));
     }
+    if (method.standard() instanceof Cartridge) {
+      all.add(new Cartridge(3, 2));
+    }
     if (method.standard() instanceof Pfeiffer) {
       all.add(new Pfeiffer(4, "gelu", 2, 0));
       all.add(new Pfeiffer(2, "silu", 1, 0));
@@ -167,7 +170,7 @@ class HookContractTest {
       Map<String, NDArray> restored = new LinkedHashMap<>();
       for (Declaration.Entry e : theta.entries()) {
         if (!e.role().isFiled()) {
-          restored.put(e.name(), c.first(e));
+          restored.put(e.name(), c.first(e, restored));
           continue;
         }
         NDArray stored = hook.stored(c.view(c.theta), e.name());
@@ -235,21 +238,28 @@ class HookContractTest {
       Declaration declared = new Declaration();
       hook.declare(anatomy, declared);
       for (Declaration.Entry e : declared.entries()) {
-        theta.put(e.name(), first(e));
+        theta.put(e.name(), first(e, theta));
       }
     }
 
-    NDArray first(Declaration.Entry e) {
-      NDArray value = e.init().make(new Start(Seed.of(1).at(e.name())), e.shape());
+    NDArray first(Declaration.Entry e, Map<String, NDArray> shared) {
+      NDArray value = e.init().make(new Start(Seed.of(1).at(e.name()), shared), e.shape());
       assertThat(value.getShape()).isEqualTo(e.shape());
-      return value.toType(type, true);
+      return value.duplicate().toType(type, false);
     }
 
     private final class Start implements Init.Context {
       private final Seed seed;
+      private final Map<String, NDArray> shared;
 
-      Start(Seed seed) {
+      Start(Seed seed, Map<String, NDArray> shared) {
         this.seed = seed;
+        this.shared = shared;
+      }
+
+      @Override
+      public NDArray shared(String name) {
+        return Objects.requireNonNull(shared.get(name), name);
       }
 
       @Override
