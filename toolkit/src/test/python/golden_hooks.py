@@ -22,6 +22,7 @@ from pathlib import Path
 import torch
 import transformers
 from peft import (
+    AdaptionPromptConfig,
     CartridgeConfig,
     CPTConfig,
     MultitaskPromptTuningConfig,
@@ -56,6 +57,10 @@ def prefix(task, **more):
 
 def cartridge(task, **more):
     return CartridgeConfig(task_type=task, num_virtual_tokens=4, **more)
+
+
+def adaption(length, layers):
+    return AdaptionPromptConfig(task_type="CAUSAL_LM", adapter_len=length, adapter_layers=layers)
 
 
 def encoded(task, **more):
@@ -106,6 +111,9 @@ CASES = {
         "AutoModelForCausalLM",
         prefix("CAUSAL_LM", prefix_projection=True, encoder_hidden_size=20),
     ),
+    "llama_adaption": ("hf/base/llama", "AutoModelForCausalLM", adaption(4, 1)),
+    "mistral_adaption": ("families/mistral", "AutoModelForCausalLM", adaption(3, 2)),
+    "gpt2_adaption": ("gpt2/lm", "AutoModelForCausalLM", adaption(3, 2)),
     "llama_cartridge": ("families/llama", "AutoModelForCausalLM", cartridge("CAUSAL_LM")),
     "gpt2_cartridge": ("gpt2/lm", "AutoModelForCausalLM", cartridge("CAUSAL_LM", num_frozen_tokens=0)),
     "t5_cartridge": ("seq2seq/t5", "AutoModelForSeq2SeqLM", cartridge("SEQ_2_SEQ_LM")),
@@ -246,7 +254,7 @@ def make(name):
     if kind == "AutoModelForSeq2SeqLM":
         io = answered(tuned, rows, pad)
     else:
-        io = continued(tuned, kind, rows, pad, config.num_virtual_tokens)
+        io = continued(tuned, kind, rows, pad, getattr(config, "num_virtual_tokens", 0))
     drops = any(getattr(model.config, key, 0) > 0 for key in ("resid_pdrop", "dropout_rate"))
     projected = getattr(config, "prefix_projection", False) or hasattr(config, "encoder_dropout")
     if config.peft_type == "CPT":  # as from a file, where its changes are in the vectors

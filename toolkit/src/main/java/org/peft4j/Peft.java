@@ -14,6 +14,7 @@ import org.peft4j.adapter.PeftModel;
 import org.peft4j.adapter.Statistics;
 import org.peft4j.data.Conversations;
 import org.peft4j.data.Examples;
+import org.peft4j.hook.AdaptionPrompt;
 import org.peft4j.hook.Cartridge;
 import org.peft4j.hook.Cpt;
 import org.peft4j.hook.MultitaskPromptTuning;
@@ -452,6 +453,11 @@ public final class Peft {
   /** A prefix that stands for a document, its first tokens frozen (arXiv 2506.06266). */
   public static Cartridge.Options<Tuned> cartridge(Block model) {
     return Cartridge.Options.on(target(model));
+  }
+
+  /** Gated prompts inside of the last attention layers (LLaMA-Adapter, arXiv 2303.16199). */
+  public static AdaptionPrompt.Options<Tuned> adaptionPrompt(Block model) {
+    return AdaptionPrompt.Options.on(target(model));
   }
 
   /** A bottleneck behind every feed-forward part (arXiv 2005.00247). */

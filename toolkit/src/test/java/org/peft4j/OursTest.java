@@ -315,6 +315,9 @@ class OursTest {
     }
     if (shape.equals("llama") || fused) { // Hugging Face has it in causal language models alone
       all.put(
+          "adaption",
+          new Case(shape, m -> Peft.adaptionPrompt(m).tokens(3).lastLayers(1).apply()));
+      all.put(
           "cpt",
           new Case(
               shape,

@@ -34,9 +34,6 @@ SUPERTUNING TINYLORA TRAINABLE_TOKENS UNILORA VBLORA VERA WAVEFT XLORA
         "low-rank updates in clusters of singular directions; its clusters come from scikit-learn"
             + " and are not rebuilt here: use adalora");
     all.put(
-        "ADAPTION_PROMPT",
-        "LLaMA-Adapter, prompts inside of the last attention layers: use prefix_tuning");
-    all.put(
         "LILY",
         "experts mixed by the whole batch, so that one text's output depends on the others and"
             + " nothing merges: use lora or multilora");

@@ -160,7 +160,7 @@ public record Cpt(
   }
 
   @Override
-  public @Nullable OwnTokens ownTokens() {
+  public OwnTokens ownTokens() {
     List<Integer> labels =
         new ArrayList<>(new TreeSet<>(types.stream().filter(Cpt::isLabel).toList()));
     Collections.reverse(labels);

@@ -13,6 +13,7 @@ public final class Hooks {
           new Method(new PTuning(), PTuning::fromConfig),
           new Method(new PrefixTuning(), PrefixTuning::fromConfig),
           new Method(new Cartridge(), Cartridge::fromConfig),
+          new Method(new AdaptionPrompt(), AdaptionPrompt::fromConfig),
           new Method(new Pfeiffer(), Pfeiffer::fromConfig));
 
   private Hooks() {}

@@ -60,7 +60,7 @@ class HooksTest {
   Stream<DynamicNode> every_case() throws IOException {
     try (Stream<Path> folders = Files.list(GOLDEN.resolve("hooks"))) {
       List<Path> all = folders.sorted().toList();
-      assertThat(all).as("golden adapters").hasSize(28);
+      assertThat(all).as("golden adapters").hasSize(31);
       return all.stream()
           .map(f -> DynamicTest.dynamicTest(f.getFileName().toString(), () -> check(f)));
     }
@@ -330,6 +330,7 @@ class HooksTest {
         Peft.prefixTuning(model).tokens(3),
         Peft.cartridge(model).tokens(3),
         Peft.prefixTuning(model).tokens(3).projection(8),
+        Peft.adaptionPrompt(model).tokens(3).lastLayers(1),
         Peft.pfeiffer(model).reduction(4),
         Peft.pfeiffer(model).reduction(4).layers(1));
   }

@@ -33,10 +33,13 @@ import org.peft4j.spi.Entries;
 import org.peft4j.spi.Hook;
 import org.peft4j.spi.Init;
 import org.peft4j.spi.KeysValues;
+import org.peft4j.spi.Kind;
 import org.peft4j.spi.Method;
 import org.peft4j.spi.Operation;
+import org.peft4j.spi.Parameters;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Place;
+import org.peft4j.spi.Site;
 import org.peft4j.spi.Sublayer;
 import org.peft4j.tensor.Seed;
 import org.peft4j.tensor.Torch;
@@ -72,6 +75,9 @@ class HookContractTest {
     if (method.standard() instanceof PrefixTuning) {
       all.add(new PrefixTuning(3, 5, false));
       all.add(new PrefixTuning(3, 0, true));
+    }
+    if (method.standard() instanceof AdaptionPrompt) {
+      all.add(new AdaptionPrompt(3, 1));
     }
     if (method.standard() instanceof Cartridge) {
       all.add(new Cartridge(3, 2));
@@ -234,12 +240,29 @@ class HookContractTest {
       weight.initialize(manager, DataType.FLOAT32);
       Dense embeddings = new Dense(weight, null, Operation.EMBEDDING);
       List<String> paths = List.of("layers.0", "layers.1");
-      anatomy = new Anatomy(HIDDEN, 2, 4, 2, 2, 1, embeddings, paths);
+      anatomy = new Anatomy(HIDDEN, 2, 4, 2, 2, 1, embeddings, paths).of(projections(paths));
       Declaration declared = new Declaration();
       hook.declare(anatomy, declared);
       for (Declaration.Entry e : declared.entries()) {
         theta.put(e.name(), first(e, theta));
       }
+    }
+
+    /** Those of keys and values. */
+    private List<Site> projections(List<String> layers) {
+      return layers.stream()
+          .flatMap(
+              layer ->
+                  Stream.of("k", "v")
+                      .map(
+                          role -> {
+                            String path = layer + ".attn." + role + "_proj";
+                            NDArray w = random(path, new Shape(4, HIDDEN)).mul(0.1);
+                            Parameter p = Parameters.of(path, Parameter.Type.WEIGHT, w, false);
+                            Dense frozen = new Dense(p, null, Operation.LINEAR);
+                            return new Site(path, Kind.LINEAR, role, Site.layerOf(path), frozen);
+                          }))
+          .toList();
     }
 
     NDArray first(Declaration.Entry e, Map<String, NDArray> shared) {
