@@ -53,7 +53,14 @@ class GoldenTest {
 
   /** Held to Hugging Face's values by {@code golden_hooks.py}. */
   private static final Set<String> OF_HOOKS =
-      Set.of("PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "CPT", "P_TUNING", "CARTRIDGE", "ADAPTION_PROMPT", "PREFIX_TUNING");
+      Set.of(
+          "PROMPT_TUNING",
+          "MULTITASK_PROMPT_TUNING",
+          "CPT",
+          "P_TUNING",
+          "CARTRIDGE",
+          "ADAPTION_PROMPT",
+          "PREFIX_TUNING");
 
   private static Path root() {
     try {

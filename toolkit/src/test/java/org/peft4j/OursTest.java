@@ -315,8 +315,7 @@ class OursTest {
     }
     if (shape.equals("llama") || fused) { // Hugging Face has it in causal language models alone
       all.put(
-          "adaption",
-          new Case(shape, m -> Peft.adaptionPrompt(m).tokens(3).lastLayers(1).apply()));
+          "adaption", new Case(shape, m -> Peft.adaptionPrompt(m).tokens(3).lastLayers(1).apply()));
       all.put(
           "cpt",
           new Case(
@@ -333,9 +332,7 @@ class OursTest {
         new Case(shape, m -> Peft.pTuning(m).tokens(3).width(5).modulesToSave(save).apply()));
     all.put(
         "cartridge",
-        new Case(
-            shape,
-            m -> Peft.cartridge(m).tokens(4).frozen(2).modulesToSave(save).apply()));
+        new Case(shape, m -> Peft.cartridge(m).tokens(4).frozen(2).modulesToSave(save).apply()));
     all.put(
         "prefix", new Case(shape, m -> Peft.prefixTuning(m).tokens(3).modulesToSave(save).apply()));
     return all;

@@ -45,8 +45,7 @@ final class AdapterConfig {
   private static final String LAYERS = "layers_to_transform";
 
   /** Types whose configuration in Hugging Face PEFT has no {@code modules_to_save}. */
-  private static final Set<String> WITHOUT_MODULES =
-      Set.of("TRAINABLE_TOKENS", "ADAPTION_PROMPT");
+  private static final Set<String> WITHOUT_MODULES = Set.of("TRAINABLE_TOKENS", "ADAPTION_PROMPT");
 
   private static final String PARAMETERS = "target_parameters";
 

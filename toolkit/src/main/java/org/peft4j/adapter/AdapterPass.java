@@ -46,7 +46,9 @@ final class AdapterPass extends Pass {
     this(values, training, active, seed, owner, null);
   }
 
-  /** A pass over the tokens that the hook {@code read} puts in front of texts, in place of a text. */
+  /**
+   * A pass over the tokens that the hook {@code read} puts in front of texts, in place of a text.
+   */
   AdapterPass(
       ParameterStore values,
       boolean training,

@@ -73,7 +73,11 @@ public final class Learning {
   private List<Adapter> readers() {
     boolean causal = model.base() instanceof Pretrained p && p.task() == Task.CAUSAL_LM;
     return model.active().hooks().stream()
-        .filter(a -> causal && Objects.requireNonNull(a.hook()).ownTokens() != null && own(a).learned().length > 0)
+        .filter(
+            a ->
+                causal
+                    && Objects.requireNonNull(a.hook()).ownTokens() != null
+                    && own(a).learned().length > 0)
         .toList();
   }
 
@@ -87,7 +91,8 @@ public final class Learning {
     int[] learned = own.learned();
     Shape n = new Shape(learned.length);
     NDArray at = Buffers.create(owner, Arrays.stream(learned).mapToLong(i -> i - 1).toArray(), n);
-    NDArray targets = Buffers.create(owner, Arrays.stream(learned).mapToLong(i -> ids[i]).toArray(), n);
+    NDArray targets =
+        Buffers.create(owner, Arrays.stream(learned).mapToLong(i -> ids[i]).toArray(), n);
     NDArray weights =
         Buffers.create(owner, Arrays.stream(learned).mapToDouble(own.weights()::get).toArray(), n);
     NDArray text = Buffers.create(owner, ids, new Shape(1, ids.length));

@@ -22,8 +22,8 @@ import org.peft4j.spi.Sublayer;
 
 /**
  * LLaMA-Adapter (Zhang et al., arXiv 2303.16199): in each of the last layers, attention gives
- * {@code softmax(q K^T / sqrt(d)) V + g softmax(q K_P^T / sqrt(d)) V_P}, K_P and V_P the layer's own
- * keys and values, without positions, of a trained prompt P {@code [1, k, hidden]}, g a trained
+ * {@code softmax(q K^T / sqrt(d)) V + g softmax(q K_P^T / sqrt(d)) V_P}, K_P and V_P the layer's
+ * own keys and values, without positions, of a trained prompt P {@code [1, k, hidden]}, g a trained
  * number that is 0 at first. Where q, k and v come from one projection (GPT-2), the second term is
  * added behind the output projection, as Hugging Face does it.
  *
@@ -132,7 +132,8 @@ public record AdaptionPrompt(int tokens, int layers) implements Hook {
     long size = model.headSize();
     NDArray heads = all.reshape(1, all.getShape().get(1), -1, size).transpose(0, 2, 1, 3);
     long there = heads.getShape().get(1);
-    long wanted = q.getShape().get(1); // fewer than there are heads, where those of a group are rows
+    long wanted =
+        q.getShape().get(1); // fewer than there are heads, where those of a group are rows
     NDArray each = there == wanted ? heads : heads.repeat(1, wanted / there);
     return each.broadcast(q.getShape().get(0), wanted, p.getShape().get(1), size);
   }

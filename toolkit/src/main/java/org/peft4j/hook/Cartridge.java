@@ -57,9 +57,7 @@ public record Cartridge(int tokens, int frozen) implements Prefix {
     long all = Prefix.all(model);
     theta.saved(EMBEDDINGS, new Shape(tokens, all), Init.normal(1));
     theta.folded(
-        T,
-        new Shape(tokens - frozen, all),
-        (c, shape) -> c.shared(EMBEDDINGS).get("{}:", frozen));
+        T, new Shape(tokens - frozen, all), (c, shape) -> c.shared(EMBEDDINGS).get("{}:", frozen));
   }
 
   @Override

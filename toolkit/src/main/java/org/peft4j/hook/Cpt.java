@@ -27,8 +27,9 @@ import org.peft4j.tensor.Buffers;
  * example with weight {@code decay^i}, beside what it learns of the text.
  *
  * @param ids the k tokens
- * @param types what each is, modulo 4: 1 format before an input, 2 input, 3 format before a label, 0
- *     label, with 4 more for every example; 0 itself for a token that is neither learned nor changed
+ * @param types what each is, modulo 4: 1 format before an input, 2 input, 3 format before a label,
+ *     0 label, with 4 more for every example; 0 itself for a token that is neither learned nor
+ *     changed
  * @param decay in (0, 1], or null for weights of 1
  * @param inputBound of rows of inputs
  * @param formatBound of rows of format
@@ -167,9 +168,7 @@ public record Cpt(
     double each = decay == null ? 1 : decay;
     return new OwnTokens(
         ids,
-        types.stream()
-            .map(t -> isLabel(t) ? Math.pow(each, labels.indexOf(t) + 1.0) : 0)
-            .toList());
+        types.stream().map(t -> isLabel(t) ? Math.pow(each, labels.indexOf(t) + 1.0) : 0).toList());
   }
 
   // ---- its file has E + D
@@ -261,8 +260,8 @@ public record Cpt(
     }
 
     /**
-     * What stands before the inputs and labels of the examples that follow; default {@code "\nInput:
-     * "} and {@code "\nOutput: "}.
+     * What stands before the inputs and labels of the examples that follow; default {@code
+     * "\nInput: "} and {@code "\nOutput: "}.
      */
     public Options<R> format(String input, String label) {
       return new Options<>(draft(), tokenize, input, label);

@@ -87,7 +87,8 @@ public record PromptTuning(int tokens, Start start, @Nullable Text text) impleme
         switch (start) {
           case RANDOM -> Init.normal(1);
           case SAMPLE_VOCAB ->
-              (c, shape) -> Virtual.rows(c, tokens, i -> c.seed().below(i, (int) c.w0().getShape().get(0)));
+              (c, shape) ->
+                  Virtual.rows(c, tokens, i -> c.seed().below(i, (int) c.w0().getShape().get(0)));
           case TEXT -> this::ofText;
         };
     theta.trained(EMBEDDINGS, new Shape(tokens, model.hidden()), init);

@@ -15,10 +15,7 @@ public record OwnTokens(List<Integer> ids, List<Double> weights) {
     weights = List.copyOf(weights);
     if (ids.size() != weights.size()) {
       throw new IllegalArgumentException(
-          "weights\nexpected: one for each of "
-              + ids.size()
-              + " tokens\nfound: "
-              + weights.size());
+          "weights\nexpected: one for each of " + ids.size() + " tokens\nfound: " + weights.size());
     }
   }
 

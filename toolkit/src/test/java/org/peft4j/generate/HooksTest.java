@@ -223,7 +223,9 @@ class HooksTest {
     }
   }
 
-  /** Says that the i-th text is of task i, modulo their number, where a method tells tasks apart. */
+  /**
+   * Says that the i-th text is of task i, modulo their number, where a method tells tasks apart.
+   */
   private record Told(Objective texts) implements Objective {
     @Override
     public int rows() {

@@ -89,8 +89,7 @@ class CptTest {
               i ->
                   assertThat(changes.getFloat(i))
                       .as("row " + i)
-                      .isCloseTo(
-                          (float) (bounds.get(TYPES.get(i) % 4) * scale), within(1e-5f)));
+                      .isCloseTo((float) (bounds.get(TYPES.get(i) % 4) * scale), within(1e-5f)));
     }
   }
 
