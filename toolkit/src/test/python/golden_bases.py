@@ -283,8 +283,9 @@ def run(base, model, inputs):
     if base in CUSTOM:
         return {"logits": model(*inputs.values()).contiguous()}
     kind = getattr(model, "active_peft_config", None)
-    if kind is not None and kind.peft_type == "POLY":  # texts of all tasks in turn
-        inputs = {**inputs, "task_ids": torch.arange(len(inputs["input_ids"])) % kind.n_tasks}
+    tasks = getattr(kind, "n_tasks", getattr(kind, "num_tasks", None))
+    if tasks:  # texts of all tasks in turn
+        inputs = {**inputs, "task_ids": torch.arange(len(inputs["input_ids"])) % tasks}
     out = model(**inputs)
     return {k: out[k].contiguous() for k in outputs_of(base)}
 

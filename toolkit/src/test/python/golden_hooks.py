@@ -8,18 +8,29 @@ How to get them:
     venv/bin/pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
     venv/bin/pip install transformers==5.17.0 peft==0.21.0 safetensors==0.8.0
 How to run, from anywhere, without network, in half a minute:
-    venv/bin/python toolkit/src/test/python/golden_hooks.py
+    venv/bin/python toolkit/src/test/python/golden_hooks.py [name ...]
+With names, only those cases are made.
 """
 
 import json
 import shutil
+import sys
 import warnings
 import zlib
 from pathlib import Path
 
 import torch
 import transformers
-from peft import PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, get_peft_model
+from peft import (
+    AdaptionPromptConfig,
+    CartridgeConfig,
+    CPTConfig,
+    MultitaskPromptTuningConfig,
+    PrefixTuningConfig,
+    PromptEncoderConfig,
+    PromptTuningConfig,
+    get_peft_model,
+)
 from safetensors.torch import save_file
 
 GOLDEN = Path(__file__).resolve().parent.parent / "resources" / "golden"
@@ -32,8 +43,24 @@ def prompt(task, **more):
     return PromptTuningConfig(task_type=task, num_virtual_tokens=4, **more)
 
 
+def multitask(task, **more):
+    return MultitaskPromptTuningConfig(task_type=task, num_virtual_tokens=4, num_tasks=3, **more)
+
+
+def context(ids, types, **more):
+    return CPTConfig(task_type="CAUSAL_LM", cpt_token_ids=ids, cpt_tokens_type_mask=types, **more)
+
+
 def prefix(task, **more):
     return PrefixTuningConfig(task_type=task, num_virtual_tokens=3, **more)
+
+
+def cartridge(task, **more):
+    return CartridgeConfig(task_type=task, num_virtual_tokens=4, **more)
+
+
+def adaption(length, layers):
+    return AdaptionPromptConfig(task_type="CAUSAL_LM", adapter_len=length, adapter_layers=layers)
 
 
 def encoded(task, **more):
@@ -49,6 +76,26 @@ CASES = {
         prompt("CAUSAL_LM", prompt_tuning_init="SAMPLE_VOCAB"),
     ),
     "mistral_prompt": ("families/mistral", "AutoModelForCausalLM", prompt("CAUSAL_LM")),
+    "llama_multitask": ("families/llama", "AutoModelForCausalLM", multitask("CAUSAL_LM", num_ranks=2)),
+    "gpt2_multitask": ("gpt2/lm", "AutoModelForCausalLM", multitask("CAUSAL_LM")),
+    "bert_multitask": ("hf/base/bert", "AutoModelForSequenceClassification", multitask("SEQ_CLS")),
+    "llama_cpt": (
+        "families/llama",
+        "AutoModelForCausalLM",
+        context(
+            [5, 9, 17, 4, 30, 31, 5, 8, 4, 12],
+            [1, 2, 2, 3, 4, 4, 5, 6, 7, 8],
+            opt_weighted_loss_type="decay",
+            opt_loss_decay_factor=0.7,
+            opt_projection_epsilon=0.9,
+        ),
+    ),
+    "llama_biased_cpt": (
+        "families/llama_biased",
+        "AutoModelForCausalLM",
+        context([7, 6, 23, 24, 19], [1, 2, 0, 3, 4]),
+    ),
+    "gpt2_cpt": ("gpt2/lm", "AutoModelForCausalLM", context([3, 8, 21], [1, 2, 3])),
     "llama_ptuning": ("families/llama", "AutoModelForCausalLM", encoded("CAUSAL_LM")),
     "gpt2_ptuning": (
         "gpt2/lm",
@@ -63,6 +110,17 @@ CASES = {
         "families/qwen2",
         "AutoModelForCausalLM",
         prefix("CAUSAL_LM", prefix_projection=True, encoder_hidden_size=20),
+    ),
+    "llama_adaption": ("hf/base/llama", "AutoModelForCausalLM", adaption(4, 1)),
+    "mistral_adaption": ("families/mistral", "AutoModelForCausalLM", adaption(3, 2)),
+    "gpt2_adaption": ("gpt2/lm", "AutoModelForCausalLM", adaption(3, 2)),
+    "llama_cartridge": ("families/llama", "AutoModelForCausalLM", cartridge("CAUSAL_LM")),
+    "gpt2_cartridge": ("gpt2/lm", "AutoModelForCausalLM", cartridge("CAUSAL_LM", num_frozen_tokens=0)),
+    "t5_cartridge": ("seq2seq/t5", "AutoModelForSeq2SeqLM", cartridge("SEQ_2_SEQ_LM")),
+    "bert_cartridge": (
+        "hf/base/bert",
+        "AutoModelForSequenceClassification",
+        cartridge("SEQ_CLS", num_frozen_tokens=2),
     ),
     "gpt2_prompt": ("gpt2/lm", "AutoModelForCausalLM", prompt("CAUSAL_LM")),
     "gpt2_prefix": ("gpt2/lm", "AutoModelForCausalLM", prefix("CAUSAL_LM")),
@@ -89,14 +147,37 @@ def padded(rows, pad, left):
     return torch.tensor(ids), torch.tensor(mask)
 
 
+def tasks(tuned, rows):
+    """The i-th text is of task i, modulo their number, where a method tells tasks apart."""
+    count = getattr(tuned.active_peft_config, "num_tasks", None)
+    return {"task_ids": torch.arange(rows) % count} if count else {}
+
+
+def update(optimizer, loss):
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
 def train(tuned, ids, mask):
-    """Losses of plain AdamW on one batch: the next token, or the row's number as its label."""
+    """Losses of plain AdamW on one batch: the next token, or the row's number as its label. CPT has a
+    loss of its own, in which a text's first token is not to count here."""
     optimizer = torch.optim.AdamW(
         [p for p in tuned.parameters() if p.requires_grad], lr=0.01, weight_decay=0.0
     )
     losses = []
+    own = tuned.active_peft_config.peft_type == "CPT"
     for _ in range(TRAINED):
-        logits = tuned(ids, attention_mask=mask).logits
+        if own:
+            types = 4 * mask
+            types[:, 0] = 0
+            out = tuned(
+                ids, attention_mask=mask, labels=ids.masked_fill(mask == 0, -100), input_type_mask=types
+            )
+            losses.append(update(optimizer, out.loss))
+            continue
+        logits = tuned(ids, attention_mask=mask, **tasks(tuned, len(ids))).logits
         if logits.dim() == 3:
             logits = logits[:, logits.shape[1] - ids.shape[1] :]
             targets = ids.masked_fill(mask == 0, -100)[:, 1:]
@@ -105,10 +186,7 @@ def train(tuned, ids, mask):
             )
         else:
             loss = torch.nn.functional.cross_entropy(logits, torch.arange(len(ids)))
-        losses.append(loss.detach())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        losses.append(update(optimizer, loss))
     return torch.stack(losses)
 
 
@@ -118,7 +196,7 @@ def continued(tuned, kind, rows, pad, virtual):
     for side in ("right", "left"):
         ids, mask = padded(rows, pad, side == "left")
         io[f"{side}.input_ids"], io[f"{side}.attention_mask"] = ids, mask
-        logits = tuned(ids, attention_mask=mask).logits
+        logits = tuned(ids, attention_mask=mask, **tasks(tuned, len(ids))).logits
         if logits.dim() == 3 and logits.shape[1] > ids.shape[1]:
             logits = logits[:, virtual:]
         io[f"{side}.logits"] = logits.contiguous()
@@ -129,6 +207,7 @@ def continued(tuned, kind, rows, pad, virtual):
             attention_mask=torch.ones_like(row),
             max_new_tokens=STEPS,
             do_sample=False,
+            **tasks(tuned, 1),
         )
         io["greedy.tokens"] = out[:, row.shape[1] :].contiguous()
     return io
@@ -175,9 +254,14 @@ def make(name):
     if kind == "AutoModelForSeq2SeqLM":
         io = answered(tuned, rows, pad)
     else:
-        io = continued(tuned, kind, rows, pad, config.num_virtual_tokens)
+        io = continued(tuned, kind, rows, pad, getattr(config, "num_virtual_tokens", 0))
     drops = any(getattr(model.config, key, 0) > 0 for key in ("resid_pdrop", "dropout_rate"))
     projected = getattr(config, "prefix_projection", False) or hasattr(config, "encoder_dropout")
+    if config.peft_type == "CPT":  # as from a file, where its changes are in the vectors
+        encoder = tuned.prompt_encoder["default"]
+        with torch.no_grad():
+            encoder.embedding.weight.add_(encoder.delta_embedding.weight)
+            encoder.delta_embedding.weight.zero_()
     if not (config.task_type.startswith("TOKEN") or projected or drops):
         io["losses"] = train(tuned, io["right.input_ids"], io["right.attention_mask"])
     save_file(io, folder / "io.safetensors")
@@ -187,10 +271,12 @@ def make(name):
 def main():
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
-    shutil.rmtree(TARGET, ignore_errors=True)
-    for name in CASES:
+    names = sys.argv[1:] or list(CASES)
+    if names == list(CASES):
+        shutil.rmtree(TARGET, ignore_errors=True)
+    for name in names:
         make(name)
-    print(f"{len(CASES)} adapters in {TARGET}")
+    print(f"{len(names)} adapters in {TARGET}")
 
 
 if __name__ == "__main__":

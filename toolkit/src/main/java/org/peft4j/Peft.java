@@ -15,6 +15,10 @@ import org.peft4j.adapter.PeftModel;
 import org.peft4j.adapter.Statistics;
 import org.peft4j.data.Conversations;
 import org.peft4j.data.Examples;
+import org.peft4j.hook.AdaptionPrompt;
+import org.peft4j.hook.Cartridge;
+import org.peft4j.hook.Cpt;
+import org.peft4j.hook.MultitaskPromptTuning;
 import org.peft4j.hook.PTuning;
 import org.peft4j.hook.Pfeiffer;
 import org.peft4j.hook.PrefixTuning;
@@ -432,12 +436,31 @@ public final class Peft {
 
   /** Trained vectors in front of every text (prompt tuning, arXiv 2104.08691). */
   public static PromptTuning.Options<Tuned> promptTuning(Block model) {
-    return PromptTuning.Options.on(
+    return PromptTuning.Options.on(target(model), text -> tokens(model, text));
+  }
+
+  /**
+   * Trained vectors in front of every text, with factors for each of several tasks (multitask
+   * prompt tuning, arXiv 2303.02861).
+   */
+  public static MultitaskPromptTuning.Options<Tuned> multitaskPromptTuning(Block model) {
+    return MultitaskPromptTuning.Options.on(target(model), text -> tokens(model, text));
+  }
+
+  private static PromptTuning.Text tokens(Block model, String text) {
+    Pretrained p = model instanceof Tuned t ? t.model() : Pretrained.of(model);
+    List<Long> ids = Arrays.stream(p.tokenizer().encode(text).ids()).boxed().toList();
+    return new PromptTuning.Text(text, p.name(), ids);
+  }
+
+  /** Solved examples in front of every text, slightly changed (CPT, arXiv 2410.17222). */
+  public static Cpt.Options<Tuned> cpt(Block model) {
+    return Cpt.Options.on(
         target(model),
         text -> {
           Pretrained p = model instanceof Tuned t ? t.model() : Pretrained.of(model);
-          List<Long> ids = Arrays.stream(p.tokenizer().encode(text).ids()).boxed().toList();
-          return new PromptTuning.Text(text, p.name(), ids);
+          long[] ids = p.tokenizer().encode(text, false).ids();
+          return Arrays.stream(ids).mapToObj(Math::toIntExact).toList();
         });
   }
 
@@ -449,6 +472,16 @@ public final class Peft {
   /** Trained keys and values in front of every text's own (prefix tuning, arXiv 2101.00190). */
   public static PrefixTuning.Options<Tuned> prefixTuning(Block model) {
     return PrefixTuning.Options.on(target(model));
+  }
+
+  /** A prefix that stands for a document, its first tokens frozen (arXiv 2506.06266). */
+  public static Cartridge.Options<Tuned> cartridge(Block model) {
+    return Cartridge.Options.on(target(model));
+  }
+
+  /** Gated prompts inside of the last attention layers (LLaMA-Adapter, arXiv 2303.16199). */
+  public static AdaptionPrompt.Options<Tuned> adaptionPrompt(Block model) {
+    return AdaptionPrompt.Options.on(target(model));
   }
 
   /** A bottleneck behind every feed-forward part (arXiv 2005.00247). */

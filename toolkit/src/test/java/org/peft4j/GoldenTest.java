@@ -53,7 +53,15 @@ class GoldenTest {
 
   /** Held to Hugging Face's values by {@code golden_hooks.py} and {@code golden_xlora.py}. */
   private static final Set<String> OF_HOOKS =
-      Set.of("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "XLORA");
+      Set.of(
+          "PROMPT_TUNING",
+          "MULTITASK_PROMPT_TUNING",
+          "CPT",
+          "P_TUNING",
+          "CARTRIDGE",
+          "ADAPTION_PROMPT",
+          "PREFIX_TUNING",
+          "XLORA");
 
   private static Path root() {
     try {

@@ -324,9 +324,34 @@ class OursTest {
                     .apply()));
     all.put(
         "prompt", new Case(shape, m -> Peft.promptTuning(m).tokens(3).modulesToSave(save).apply()));
+    if (!shape.equals(
+        "t5")) { // whose decoder Hugging Face has virtual tokens for in training alone
+      all.put(
+          "multitask",
+          new Case(
+              shape,
+              m -> Peft.multitaskPromptTuning(m).tokens(3).ranks(2).modulesToSave(save).apply()));
+    }
+    if (shape.equals("llama") || fused) { // Hugging Face has it in causal language models alone
+      all.put(
+          "adaption", new Case(shape, m -> Peft.adaptionPrompt(m).tokens(3).lastLayers(1).apply()));
+      all.put(
+          "cpt",
+          new Case(
+              shape,
+              m ->
+                  Peft.cpt(m)
+                      .tokens(List.of(5, 9, 4, 7), List.of(1, 2, 3, 4))
+                      .decay(0.9)
+                      .bounds(3, 2)
+                      .apply()));
+    }
     all.put(
         "ptuning",
         new Case(shape, m -> Peft.pTuning(m).tokens(3).width(5).modulesToSave(save).apply()));
+    all.put(
+        "cartridge",
+        new Case(shape, m -> Peft.cartridge(m).tokens(4).frozen(2).modulesToSave(save).apply()));
     all.put(
         "prefix", new Case(shape, m -> Peft.prefixTuning(m).tokens(3).modulesToSave(save).apply()));
     return all;

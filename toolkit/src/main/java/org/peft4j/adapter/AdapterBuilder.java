@@ -212,6 +212,15 @@ final class AdapterBuilder {
   /** Computes again what follows from shared tensors, which a file has given other values. */
   static void follow(Adapter adapter, NDManager temporary) {
     Pass plain = Pass.of(new ParameterStore(temporary, false), false);
+    Anatomy anatomy = adapter.anatomy;
+    for (Tensor t : adapter.shared.values()) {
+      if (anatomy != null && t.entry().role() == Declaration.Role.FOLDED) {
+        Frozen words = anatomy.embeddings();
+        Context context =
+            new Context(temporary, Seed.of(0), words, plain, new HashMap<>(), adapter.shared);
+        Buffers.copy(value(t.entry(), context), t.parameter().getArray());
+      }
+    }
     for (Attachment a : adapter.attachments.values()) {
       Map<String, Object> memo = new HashMap<>();
       for (Tensor t : a.tensors().values()) {
@@ -235,7 +244,7 @@ final class AdapterBuilder {
 
   private Tensor make(Declaration.Entry entry, Context context) {
     NDArray value = value(entry, context);
-    boolean trained = entry.role() == Declaration.Role.TRAINED;
+    boolean trained = entry.role().isTrained();
     return new Tensor(
         entry,
         Parameters.of(

@@ -45,7 +45,8 @@ final class AdapterConfig {
   private static final String LAYERS = "layers_to_transform";
 
   /** Types whose configuration in Hugging Face PEFT has no {@code modules_to_save}. */
-  private static final Set<String> WITHOUT_MODULES = Set.of("TRAINABLE_TOKENS", "XLORA");
+  private static final Set<String> WITHOUT_MODULES =
+      Set.of("TRAINABLE_TOKENS", "XLORA", "ADAPTION_PROMPT");
 
   private static final String PARAMETERS = "target_parameters";
 
@@ -180,7 +181,7 @@ final class AdapterConfig {
         reparam = hook.filed();
       }
       requireNoNewLayers(c, values);
-      placement = placement(c, values, blueprint);
+      placement = placement(c, values, blueprint, reparam.kinds().isEmpty());
     } catch (IllegalArgumentException e) {
       String message = String.valueOf(e.getMessage());
       throw message.startsWith(file.toString())
@@ -232,9 +233,12 @@ final class AdapterConfig {
   }
 
   private static Placement placement(
-      Entries c, Map<String, @Nullable Object> values, Blueprint blueprint) {
+      Entries c, Map<String, @Nullable Object> values, Blueprint blueprint, boolean ofHook) {
     List<Site> sites = blueprint.sites();
-    List<String> targets = new ArrayList<>(patterns(c, values, "target_modules"));
+    List<String> targets = new ArrayList<>();
+    if (!ofHook) { // which says itself where it acts
+      targets.addAll(patterns(c, values, "target_modules"));
+    }
     List<String> exclude = new ArrayList<>(patterns(c, values, "exclude_modules"));
     List<String> parameters = c.texts(PARAMETERS);
     Map<Boolean, List<String>> bare =

@@ -55,7 +55,7 @@ final class AdapterFiles {
     if (adapter.reparam.scheduled() && !adapter.scheduleRan && model.hasTrained()) {
       throw new IllegalStateException(
           adapter.reparam.name()
-              + ": its schedule never ran, so the ranks are not what it promises\n"
+              + ": its schedule never ran, so it is not what it promises\n"
               + "fix: train with fit(...), or call afterStep(n, total) after every update");
     }
     Files.createDirectories(dir);
@@ -92,7 +92,9 @@ final class AdapterFiles {
     hook.filed().declare(view.model(), theta);
     Map<String, NDArray> out = new LinkedHashMap<>();
     for (Declaration.Entry e : theta.entries()) {
-      out.put(e.name(), hook.stored(view, e.name()));
+      if (e.role().isFiled()) {
+        out.put(e.name(), hook.stored(view, e.name()));
+      }
     }
     return out;
   }

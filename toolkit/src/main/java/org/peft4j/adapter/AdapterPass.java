@@ -39,16 +39,31 @@ final class AdapterPass extends Pass {
   private final NDManager owner;
   private final IdentityHashMap<Frozen, Weight> weights = new IdentityHashMap<>();
   private final Map<String, NDArray> known = new HashMap<>();
+  private final @Nullable Adapter read;
   private @Nullable Context context;
   private @Nullable NDArray ahead;
 
   /** The manager {@code owner} gets the arrays made on the way. */
   AdapterPass(ParameterStore values, boolean training, Active active, Seed seed, NDManager owner) {
+    this(values, training, active, seed, owner, null);
+  }
+
+  /**
+   * A pass over the tokens that the hook {@code read} puts in front of texts, in place of a text.
+   */
+  AdapterPass(
+      ParameterStore values,
+      boolean training,
+      Active active,
+      Seed seed,
+      NDManager owner,
+      @Nullable Adapter read) {
     super(values, training);
     this.active = active;
     this.below = Pass.of(values, training);
     this.seed = seed;
     this.owner = owner;
+    this.read = read;
   }
 
   @Override
@@ -186,12 +201,12 @@ final class AdapterPass extends Pass {
   // ---- hooks
 
   /** A hook acting. */
-  private record Acting(Hook hook, Hook.View view) {}
+  private record Acting(Hook hook, Hook.View view, boolean isRead) {}
 
   private List<Acting> hooks() {
     List<Acting> out = new ArrayList<>();
     for (Adapter a : active.hooks()) {
-      out.add(new Acting(Objects.requireNonNull(a.hook()), a.view(this, below)));
+      out.add(new Acting(Objects.requireNonNull(a.hook()), a.view(this, below), a == read));
     }
     return out;
   }
@@ -200,7 +215,7 @@ final class AdapterPass extends Pass {
   public int promptTokens() {
     int n = below.promptTokens();
     for (Adapter a : active.hooks()) {
-      n += Objects.requireNonNull(a.hook()).promptTokens();
+      n += a == read ? 0 : Objects.requireNonNull(a.hook()).promptTokens();
     }
     return n;
   }
@@ -241,7 +256,7 @@ final class AdapterPass extends Pass {
     NDArray y = below.embeddings(context, x);
     if (context.start()) {
       for (Acting a : hooks()) {
-        y = a.hook.embeddings(a.view, context, y);
+        y = a.hook.embeddings(a.view, context, a.isRead ? y.get(":, :0") : y);
       }
     }
     return y;

@@ -103,7 +103,7 @@ public final class Blueprint {
               + "\nfix: use a transformer that Models.load(...) made, or a method that adapts weights, such as lora");
     }
     int context = base instanceof Pretrained p ? p.context() : 0;
-    Anatomy anatomy = sizes.reaching(context);
+    Anatomy anatomy = sizes.reaching(context).of(sites);
     return sites.stream()
         .filter(s -> "embed".equals(s.role()))
         .findFirst()

@@ -30,15 +30,6 @@ SUPERTUNING TINYLORA TRAINABLE_TOKENS UNILORA VBLORA VERA WAVEFT XLORA
   private static Map<String, String> absent() {
     Map<String, String> all = new LinkedHashMap<>();
     all.put(
-        "ADAPTION_PROMPT",
-        "LLaMA-Adapter, prompts inside of the last attention layers: use prefix_tuning");
-    all.put(
-        "CARTRIDGE", "keys and values distilled from a document, some frozen: use prefix_tuning");
-    all.put("CPT", "context tokens with a weighted loss and bounded changes: use prompt_tuning");
-    all.put(
-        "MULTITASK_PROMPT_TUNING",
-        "one prompt for several tasks, chosen by task_ids: use prompt_tuning, one for each task");
-    all.put(
         "SHADOW",
         "a second, smaller model that runs beside the first and is no change of its weights:"
             + " use pfeiffer");

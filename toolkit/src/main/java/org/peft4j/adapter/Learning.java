@@ -1,16 +1,26 @@
 package org.peft4j.adapter;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.At;
+import org.peft4j.model.Positions;
+import org.peft4j.model.Pretrained;
+import org.peft4j.model.Task;
+import org.peft4j.spi.Hook;
+import org.peft4j.spi.OwnTokens;
 import org.peft4j.spi.Reparam;
+import org.peft4j.tensor.Buffers;
+import org.peft4j.tensor.CrossEntropy;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Seed;
 import org.peft4j.tensor.Torch;
@@ -39,6 +49,66 @@ public final class Learning {
       sum = p == null ? sum : sum == null ? p : sum.add(p);
     }
     return sum;
+  }
+
+  /** How many tokens of their own the methods learn beside those of every text. */
+  public int ownTokens() {
+    return readers().stream().mapToInt(a -> own(a).learned().length).sum();
+  }
+
+  /**
+   * The sum of the losses of {@link #ownTokens}, in front of one text. To be called inside of the
+   * step's scope, where there are some.
+   */
+  public NDArray ownLoss(ParameterStore store, NDManager owner) {
+    NDArray sum = null;
+    for (Adapter a : readers()) {
+      NDArray loss = loss(a, store, owner);
+      sum = sum == null ? loss : sum.add(loss);
+    }
+    if (sum == null) {
+      throw new IllegalStateException("no active method has tokens to learn");
+    }
+    return sum;
+  }
+
+  private List<Adapter> readers() {
+    boolean causal = model.base() instanceof Pretrained p && p.task() == Task.CAUSAL_LM;
+    return model.active().hooks().stream()
+        .filter(
+            a ->
+                causal
+                    && Objects.requireNonNull(a.hook()).ownTokens() != null
+                    && own(a).learned().length > 0)
+        .toList();
+  }
+
+  private static OwnTokens own(Adapter a) {
+    return Objects.requireNonNull(Objects.requireNonNull(a.hook()).ownTokens());
+  }
+
+  private NDArray loss(Adapter a, ParameterStore store, NDManager owner) {
+    OwnTokens own = own(a);
+    long[] ids = own.ids().stream().mapToLong(Integer::longValue).toArray();
+    int[] learned = own.learned();
+    Shape n = new Shape(learned.length);
+    NDArray at = Buffers.create(owner, Arrays.stream(learned).mapToLong(i -> i - 1).toArray(), n);
+    NDArray targets =
+        Buffers.create(owner, Arrays.stream(learned).mapToLong(i -> ids[i]).toArray(), n);
+    NDArray weights =
+        Buffers.create(owner, Arrays.stream(learned).mapToDouble(own.weights()::get).toArray(), n);
+    NDArray text = Buffers.create(owner, ids, new Shape(1, ids.length));
+    NDArray logits =
+        model
+            .base()
+            .forward(
+                model.reading(a, store, owner),
+                new NDList(text, text.onesLike()),
+                true,
+                Positions.of(at))
+            .get(0);
+    NDArray scores = logits.getShape().dimension() == 3 ? Positions.rows(logits, at) : logits;
+    return CrossEntropy.sum(scores, targets, weights.toType(scores.getDataType(), false));
   }
 
   /** What methods multiply this update's learning rates by, from the gradients there are. */
@@ -99,6 +169,10 @@ public final class Learning {
         Torch.inference(
             () -> {
               a.reparam.afterStep(a.all(pass, pass.below()), step, total);
+              Hook hook = a.hook();
+              if (hook != null) {
+                hook.afterStep(a.view(pass, pass.below()), step, total);
+              }
               return a;
             });
         a.scheduleRan = true;

@@ -319,6 +319,12 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     }
   }
 
+  /** A training pass over the tokens that a hook puts in front of texts. */
+  final AdapterPass reading(Adapter hook, ParameterStore store, NDManager owner) {
+    return new AdapterPass(
+        store, true, active, Seed.of(hook.seed).at("own").at(step.get()), owner, hook);
+  }
+
   final AdapterPass pass(ParameterStore store, boolean training, long now, NDManager owner) {
     return pass(store, training, now, "step", owner);
   }

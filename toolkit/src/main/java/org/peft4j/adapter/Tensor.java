@@ -6,15 +6,12 @@ import org.peft4j.spi.Declaration;
 /** A declared tensor of an adapter and the parameter that holds its value. */
 record Tensor(Declaration.Entry entry, Parameter parameter) {
   boolean trained() {
-    return entry.role() == Declaration.Role.TRAINED;
+    return entry.role().isTrained();
   }
 
   /** Whether an adapter file holds it. */
   boolean inFile() {
-    return switch (entry.role()) {
-      case TRAINED, SAVED, OPTIONAL, ACCUMULATED -> true;
-      case DERIVED, FOLLOWING, STATE -> false;
-    };
+    return entry.role().isFiled();
   }
 
   /** Whether a file may leave it out. */
@@ -25,7 +22,7 @@ record Tensor(Declaration.Entry entry, Parameter parameter) {
   /** Whether training changes it, so that a checkpoint holds it. */
   boolean changes() {
     return switch (entry.role()) {
-      case TRAINED, STATE, ACCUMULATED -> true;
+      case TRAINED, FOLDED, STATE, ACCUMULATED -> true;
       case SAVED, OPTIONAL, DERIVED, FOLLOWING -> false;
     };
   }

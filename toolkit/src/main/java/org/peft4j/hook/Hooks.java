@@ -8,8 +8,12 @@ public final class Hooks {
   private static final List<Method> ALL =
       List.of(
           new Method(new PromptTuning(), PromptTuning::fromConfig),
+          new Method(new MultitaskPromptTuning(), MultitaskPromptTuning::fromConfig),
+          new Method(new Cpt(), Cpt::fromConfig),
           new Method(new PTuning(), PTuning::fromConfig),
           new Method(new PrefixTuning(), PrefixTuning::fromConfig),
+          new Method(new Cartridge(), Cartridge::fromConfig),
+          new Method(new AdaptionPrompt(), AdaptionPrompt::fromConfig),
           new Method(new Pfeiffer(), Pfeiffer::fromConfig));
 
   private Hooks() {}

@@ -6,7 +6,6 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.Checks;
-import org.peft4j.spi.Context;
 import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Entries;
 import org.peft4j.spi.Fluent;
@@ -23,7 +22,7 @@ import org.peft4j.spi.Operation;
  * @param width of the network's hidden layers; 0 for that of the model
  * @param network whether it has one; false for what a file has
  */
-public record PTuning(int tokens, int width, boolean network) implements Hook {
+public record PTuning(int tokens, int width, boolean network) implements Prompt {
   private static final String E = "embedding.weight";
   private static final String LAYER = "mlp_head.";
   private static final String WIDTH = "encoder_hidden_size";
@@ -49,14 +48,10 @@ public record PTuning(int tokens, int width, boolean network) implements Hook {
     return "P_TUNING";
   }
 
-  private PromptTuning prompt() {
-    return new PromptTuning(tokens, PromptTuning.Start.RANDOM, null);
-  }
-
   @Override
   public void declare(Anatomy model, Declaration theta) {
     if (!network) {
-      prompt().declare(model, theta);
+      theta.trained(EMBEDDINGS, new Shape(tokens, model.hidden()), Init.normal(1));
       return;
     }
     theta.trained(E, new Shape(tokens, model.hidden()), Init.normal(1));
@@ -77,28 +72,17 @@ public record PTuning(int tokens, int width, boolean network) implements Hook {
     return LAYER + 2 * layer + ".bias";
   }
 
-  /** The view of a prompt whose vectors are those of the network. */
-  private View made(View view) {
+  @Override
+  public NDArray vectors(View view) {
     if (!network) {
-      return view;
+      return view.get(EMBEDDINGS);
     }
     NDArray x = view.get(E);
     for (int i = 0; i < LAYERS; i++) {
       x = i == 0 ? x : x.getNDArrayInternal().relu();
       x = Operation.LINEAR.apply(x, view.get(weight(i)), view.get(bias(i)));
     }
-    NDArray vectors = x;
-    return new View(view.model(), view.pass(), name -> vectors);
-  }
-
-  @Override
-  public int promptTokens() {
-    return tokens;
-  }
-
-  @Override
-  public NDArray embeddings(View view, Context context, NDArray x) {
-    return prompt().embeddings(made(view), context, x);
+    return x;
   }
 
   // ---- its file: a prompt's
@@ -106,26 +90,6 @@ public record PTuning(int tokens, int width, boolean network) implements Hook {
   @Override
   public Hook filed() {
     return new PTuning(tokens, width, false);
-  }
-
-  @Override
-  public Shape filedShape(Anatomy model, Declaration.Entry entry) {
-    return prompt().filedShape(model, entry);
-  }
-
-  @Override
-  public NDArray stored(View view, String tensor) {
-    return prompt().stored(made(view), tensor);
-  }
-
-  @Override
-  public NDArray restored(Declaration.Entry entry, NDArray filed) {
-    return prompt().restored(entry, filed);
-  }
-
-  @Override
-  public Map<String, Object> sizes(Anatomy model) {
-    return prompt().sizes(model);
   }
 
   @Override

@@ -5,15 +5,12 @@ import ai.djl.ndarray.types.Shape;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.peft4j.spi.Anatomy;
-import org.peft4j.spi.Context;
 import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Entries;
 import org.peft4j.spi.Fluent;
 import org.peft4j.spi.Hook;
 import org.peft4j.spi.Init;
-import org.peft4j.spi.KeysValues;
 import org.peft4j.spi.Operation;
-import org.peft4j.spi.Place;
 
 /**
  * Prefix tuning (Li and Liang, arXiv 2101.00190): in every layer the trained keys and values of k
@@ -26,8 +23,7 @@ import org.peft4j.spi.Place;
  * @param projection width of that network's hidden layer; 0 for none
  * @param zeros whether all is zero at first, rather than normal with deviation 1
  */
-public record PrefixTuning(int tokens, int projection, boolean zeros) implements Hook {
-  private static final String KEYS_VALUES = PromptTuning.EMBEDDINGS;
+public record PrefixTuning(int tokens, int projection, boolean zeros) implements Prefix {
   private static final String E = "embedding.weight";
   private static final String W1 = "transform.0.weight";
   private static final String B1 = "transform.0.bias";
@@ -57,16 +53,12 @@ public record PrefixTuning(int tokens, int projection, boolean zeros) implements
     return "PREFIX_TUNING";
   }
 
-  private static long width(Anatomy model) {
-    return (long) model.groups() * model.headSize();
-  }
-
   @Override
   public void declare(Anatomy model, Declaration theta) {
-    long width = width(model);
-    long all = 2L * Virtual.layers(model) * width;
+    long width = Prefix.width(model);
+    long all = Prefix.all(model);
     if (projection == 0) {
-      theta.trained(KEYS_VALUES, new Shape(tokens, all), zeros ? Init.ZEROS : Init.normal(1));
+      theta.trained(EMBEDDINGS, new Shape(tokens, all), zeros ? Init.ZEROS : Init.normal(1));
       return;
     }
     theta.trained(E, new Shape(tokens, width), Init.normal(1));
@@ -77,52 +69,12 @@ public record PrefixTuning(int tokens, int projection, boolean zeros) implements
   }
 
   @Override
-  public int prefixTokens() {
-    return tokens;
-  }
-
-  /** {@code [k, layers 2 width]}. */
-  private NDArray all(View view) {
+  public NDArray vectors(View view) {
     if (projection == 0) {
-      return view.get(KEYS_VALUES);
+      return view.get(EMBEDDINGS);
     }
     NDArray h = Operation.LINEAR.apply(view.get(E), view.get(W1), view.get(B1)).tanh();
     return Operation.LINEAR.apply(h, view.get(W2), view.get(B2));
-  }
-
-  @Override
-  public KeysValues keysValues(View view, Context context, Place at, KeysValues kv) {
-    long first = row(view.model(), at);
-    if (first < 0) {
-      return kv;
-    }
-    NDArray all = all(view);
-    return new KeysValues(cut(all, first, kv.keys()), cut(all, first + 1, kv.keys())).then(kv);
-  }
-
-  /**
-   * The row of a layer's keys, or -1 where it has none. Of a model of two stacks the decoder's
-   * attention to itself has them, and Hugging Face gives each of its layers four rows, of which the
-   * first two act, beginning again from the first when the rows are used up.
-   */
-  private static long row(Anatomy model, Place at) {
-    if (model.stacks() == 1) {
-      return 2L * at.layer();
-    }
-    int own = at.layer() - Virtual.layers(model); // the encoder's layers are counted first
-    return at.part() != Place.Part.SELF_ATTENTION || own < 0
-        ? -1
-        : 4L * own % (2L * Virtual.layers(model));
-  }
-
-  /** Row {@code n} for every text, {@code [batch, heads, k, size]}. */
-  private NDArray cut(NDArray all, long n, NDArray like) {
-    long heads = like.getShape().get(1);
-    long size = like.getShape().get(3);
-    NDArray own = all.get(":, {}:{}", n * heads * size, (n + 1) * heads * size);
-    return own.reshape(1, tokens, heads, size)
-        .transpose(0, 2, 1, 3)
-        .broadcast(like.getShape().get(0), heads, tokens, size);
   }
 
   // ---- its file
@@ -130,16 +82,6 @@ public record PrefixTuning(int tokens, int projection, boolean zeros) implements
   @Override
   public Hook filed() {
     return new PrefixTuning(tokens, 0, zeros);
-  }
-
-  @Override
-  public NDArray stored(View view, String tensor) {
-    return all(view);
-  }
-
-  @Override
-  public Map<String, Object> sizes(Anatomy model) {
-    return Virtual.sizes(model, width(model), model.groups());
   }
 
   @Override

@@ -2,7 +2,6 @@ package org.peft4j.hook;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -10,14 +9,10 @@ import java.util.Map;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Anatomy;
-import org.peft4j.spi.Context;
 import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Entries;
 import org.peft4j.spi.Fluent;
-import org.peft4j.spi.Hook;
 import org.peft4j.spi.Init;
-import org.peft4j.spi.Operation;
-import org.peft4j.tensor.Buffers;
 
 /**
  * Prompt tuning (Lester et al., arXiv 2104.08691): k trained vectors {@code [k, hidden]} stand in
@@ -27,9 +22,7 @@ import org.peft4j.tensor.Buffers;
  * @param start what the vectors are at first
  * @param text what they are made of with {@link Start#TEXT}
  */
-public record PromptTuning(int tokens, Start start, @Nullable Text text) implements Hook {
-  static final String EMBEDDINGS = "prompt_embeddings";
-
+public record PromptTuning(int tokens, Start start, @Nullable Text text) implements Prompt {
   /** What the vectors are at first, by Hugging Face's names. */
   public enum Start {
     /** Normal, deviation 1. */
@@ -66,6 +59,18 @@ public record PromptTuning(int tokens, Start start, @Nullable Text text) impleme
     }
   }
 
+  PromptTuning withTokens(int n) {
+    return new PromptTuning(n, start, text);
+  }
+
+  /** The same that starts from a text's tokens. */
+  PromptTuning from(Text other) {
+    if (other.ids.isEmpty()) {
+      throw new IllegalArgumentException("fromText: the text has no tokens");
+    }
+    return new PromptTuning(tokens, Start.TEXT, other);
+  }
+
   @Override
   public String name() {
     return "prompt_tuning";
@@ -82,7 +87,8 @@ public record PromptTuning(int tokens, Start start, @Nullable Text text) impleme
         switch (start) {
           case RANDOM -> Init.normal(1);
           case SAMPLE_VOCAB ->
-              (c, shape) -> rows(c, i -> c.seed().below(i, (int) c.w0().getShape().get(0)));
+              (c, shape) ->
+                  Virtual.rows(c, tokens, i -> c.seed().below(i, (int) c.w0().getShape().get(0)));
           case TEXT -> this::ofText;
         };
     theta.trained(EMBEDDINGS, new Shape(tokens, model.hidden()), init);
@@ -92,47 +98,12 @@ public record PromptTuning(int tokens, Start start, @Nullable Text text) impleme
     List<Long> ids = text == null ? List.of() : text.ids;
     return ids.isEmpty()
         ? Init.ZEROS.make(c, shape) // the file has them
-        : rows(c, i -> ids.get(i % ids.size()));
-  }
-
-  private NDArray rows(Init.Context c, java.util.function.IntToLongFunction id) {
-    long[] ids = new long[tokens];
-    Arrays.setAll(ids, id);
-    NDArray index = Buffers.create(c.manager(), ids, new Shape(tokens));
-    return Operation.EMBEDDING.apply(index, c.w0(), null);
+        : Virtual.rows(c, tokens, i -> ids.get(i % ids.size()));
   }
 
   @Override
-  public int promptTokens() {
-    return tokens;
-  }
-
-  @Override
-  public NDArray embeddings(View view, Context context, NDArray x) {
-    return Virtual.forEach(x, view.get(EMBEDDINGS)).concat(x, 1);
-  }
-
-  // ---- its file: for a model of two stacks Hugging Face keeps k vectors each and uses the first k
-
-  @Override
-  public Shape filedShape(Anatomy model, Declaration.Entry entry) {
-    return new Shape((long) tokens * model.stacks(), model.hidden());
-  }
-
-  @Override
-  public NDArray stored(View view, String tensor) {
-    NDArray own = view.get(tensor);
-    return view.model().stacks() == 1 ? own : own.concat(own, 0);
-  }
-
-  @Override
-  public NDArray restored(Declaration.Entry entry, NDArray filed) {
-    return filed.getShape().get(0) == tokens ? filed : filed.get(":{}", tokens);
-  }
-
-  @Override
-  public Map<String, Object> sizes(Anatomy model) {
-    return Virtual.sizes(model, model.hidden(), model.heads());
+  public NDArray vectors(View view) {
+    return view.get(EMBEDDINGS);
   }
 
   @Override
@@ -194,7 +165,7 @@ public record PromptTuning(int tokens, Start start, @Nullable Text text) impleme
 
     /** Number of virtual tokens; default 20. */
     public Options<R> tokens(int n) {
-      return with(new PromptTuning(n, tuner().start, tuner().text));
+      return with(tuner().withTokens(n));
     }
 
     /** Starts from embeddings of tokens drawn from the vocabulary rather than from noise. */
@@ -204,11 +175,7 @@ public record PromptTuning(int tokens, Start start, @Nullable Text text) impleme
 
     /** Starts from the embeddings of a text's tokens, cut or repeated to fit. */
     public Options<R> fromText(String text) {
-      Text tokens = tokenize.apply(text);
-      if (tokens.ids.isEmpty()) {
-        throw new IllegalArgumentException("fromText: the text has no tokens");
-      }
-      return with(new PromptTuning(tuner().tokens, Start.TEXT, tokens));
+      return with(tuner().from(tokenize.apply(text)));
     }
   }
 }

@@ -5,11 +5,18 @@ import ai.djl.ndarray.types.Shape;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.IntToLongFunction;
 import org.peft4j.spi.Anatomy;
+import org.peft4j.spi.Init;
+import org.peft4j.spi.Operation;
+import org.peft4j.tensor.Buffers;
 
 /** What methods with virtual tokens have in common. */
 final class Virtual {
   static final String TOKENS = "num_virtual_tokens";
+
+  /** What files call the virtual tokens' own tensor. */
+  static final String EMBEDDINGS = "prompt_embeddings";
 
   private Virtual() {}
 
@@ -30,6 +37,14 @@ final class Virtual {
   static NDArray forEach(NDArray x, NDArray rows) {
     Shape one = rows.getShape();
     return rows.expandDims(0).broadcast(x.getShape().get(0), one.get(0), one.get(1));
+  }
+
+  /** The embeddings of k tokens, {@code [k, hidden]}, for initialisers of hooks. */
+  static NDArray rows(Init.Context c, int k, IntToLongFunction id) {
+    long[] ids = new long[k];
+    Arrays.setAll(ids, id);
+    NDArray index = Buffers.create(c.manager(), ids, new Shape(k));
+    return Operation.EMBEDDING.apply(index, c.w0(), null);
   }
 
   /**

@@ -2,8 +2,6 @@ package org.peft4j.reparam;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
-import java.util.Arrays;
-import java.util.List;
 import java.util.Map;
 import org.peft4j.spi.Additive;
 import org.peft4j.spi.At;
@@ -81,38 +79,9 @@ public record Poly(
     theta.trained(LOGITS, new Shape(tasks, (long) splits * skills), Init.uniform(1e-3));
   }
 
-  /** The number of the task of each of n texts. */
-  private long[] tasks(At at, long n) {
-    List<Integer> given = at.pass().tasks();
-    List<Integer> known = given.isEmpty() && tasks == 1 ? List.of(0) : given;
-    if (known.isEmpty() || known.stream().anyMatch(t -> t < 0 || t >= tasks)) {
-      throw new IllegalArgumentException(
-          "task\nexpected: numbers from 0 to "
-              + (tasks - 1)
-              + "\nfound: "
-              + (known.isEmpty() ? "none" : known)
-              + "\nfix: say which task texts are for by task(...)");
-    }
-    long[] all = known.stream().mapToLong(Integer::longValue).toArray();
-    if (all.length == 1) {
-      long[] same = new long[Math.toIntExact(n)];
-      Arrays.fill(same, all[0]);
-      return same;
-    }
-    if (all.length != n) {
-      throw new IllegalArgumentException(
-          "task\nexpected: one number, or one for each of "
-              + n
-              + " texts\nfound: "
-              + known
-              + "\nfix: where there is one weight for all texts, as in merging, name one task");
-    }
-    return all;
-  }
-
   /** What each skill counts for n texts, {@code [splits, n, skills]}. */
   private NDArray weights(At at, long n) {
-    long[] of = tasks(at, n);
+    long[] of = at.pass().tasks(tasks, n);
     NDArray logits = at.theta(LOGITS);
     NDArray ids = Buffers.create(logits.getManager(), of, new Shape(n));
     NDArray rows = Operation.EMBEDDING.apply(ids, logits, null).reshape(n, splits, skills);

@@ -15,6 +15,7 @@ import java.util.Set;
  * @param embeddings the token embeddings {@code [vocabulary, hidden]}
  * @param paths module path of every layer, those of an encoder first
  * @param context number of positions that it is made for; 0 where that is not known
+ * @param sites its linear modules; none before a method is attached to it
  */
 public record Anatomy(
     int hidden,
@@ -25,12 +26,14 @@ public record Anatomy(
     int stacks,
     Frozen embeddings,
     List<String> paths,
-    int context) {
+    int context,
+    List<Site> sites) {
   public Anatomy {
     paths = List.copyOf(paths);
+    sites = List.copyOf(sites);
   }
 
-  /** Of a model whose context is not known. */
+  /** Of a model whose context and modules are not known. */
   public Anatomy(
       int hidden,
       int layers,
@@ -40,24 +43,33 @@ public record Anatomy(
       int stacks,
       Frozen embeddings,
       List<String> paths) {
-    this(hidden, layers, heads, groups, headSize, stacks, embeddings, paths, 0);
+    this(hidden, layers, heads, groups, headSize, stacks, embeddings, paths, 0, List.of());
   }
 
   /** The same with the paths of these layers alone; of all if none is given. */
   public Anatomy within(Set<Integer> numbers) {
     List<String> some =
         paths.stream().filter(p -> numbers.isEmpty() || numbers.contains(Site.layerOf(p))).toList();
-    return new Anatomy(hidden, layers, heads, groups, headSize, stacks, embeddings, some, context);
+    return new Anatomy(
+        hidden, layers, heads, groups, headSize, stacks, embeddings, some, context, sites);
   }
 
   /** The same with other token embeddings. */
   public Anatomy with(Frozen other) {
-    return new Anatomy(hidden, layers, heads, groups, headSize, stacks, other, paths, context);
+    return new Anatomy(
+        hidden, layers, heads, groups, headSize, stacks, other, paths, context, sites);
   }
 
   /** The same with a known context. */
   public Anatomy reaching(int positions) {
     return new Anatomy(
-        hidden, layers, heads, groups, headSize, stacks, embeddings, paths, positions);
+        hidden, layers, heads, groups, headSize, stacks, embeddings, paths, positions, sites);
+  }
+
+  /** The same with the linear ones of these modules. */
+  public Anatomy of(List<Site> modules) {
+    List<Site> linear = modules.stream().filter(s -> s.kind() == Kind.LINEAR).toList();
+    return new Anatomy(
+        hidden, layers, heads, groups, headSize, stacks, embeddings, paths, context, linear);
   }
 }

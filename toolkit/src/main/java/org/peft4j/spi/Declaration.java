@@ -16,6 +16,8 @@ public final class Declaration {
   public enum Role {
     /** Trained and saved. */
     TRAINED,
+    /** Trained; a file has it within another tensor, so that it begins anew when one is loaded. */
+    FOLDED,
     /** Constant and saved. */
     SAVED,
     /** Constant and saved; computed anew from W0 where a file of others does not have it. */
@@ -27,7 +29,19 @@ public final class Declaration {
     /** Changed by the method itself in training; part of a checkpoint, not of the adapter file. */
     STATE,
     /** Changed by the method itself in training; part of a checkpoint and saved. */
-    ACCUMULATED
+    ACCUMULATED;
+
+    public boolean isTrained() {
+      return this == TRAINED || this == FOLDED;
+    }
+
+    /** Whether an adapter file has it. */
+    public boolean isFiled() {
+      return switch (this) {
+        case TRAINED, SAVED, OPTIONAL, ACCUMULATED -> true;
+        case FOLDED, DERIVED, FOLLOWING, STATE -> false;
+      };
+    }
   }
 
   /**
@@ -42,6 +56,10 @@ public final class Declaration {
 
   public Declaration trained(String name, Shape shape, Init init) {
     return add(name, shape, Role.TRAINED, init);
+  }
+
+  public Declaration folded(String name, Shape shape, Init init) {
+    return add(name, shape, Role.FOLDED, init);
   }
 
   public Declaration saved(String name, Shape shape, Init init) {
@@ -95,7 +113,7 @@ public final class Declaration {
   /** Number of trained elements. */
   public long trainable() {
     return entries.stream()
-        .filter(e -> e.role() == Role.TRAINED)
+        .filter(e -> e.role().isTrained())
         .mapToLong(e -> e.shape().size())
         .sum();
   }

@@ -49,6 +49,11 @@ public abstract class Fluent<T extends Tuner, S extends Fluent<T, S, R>, R> {
     return new Draft<>(tuner, Placement.DEFAULT, "default", 0, target);
   }
 
+  /** Everything collected so far. */
+  protected final Draft<T, R> draft() {
+    return draft;
+  }
+
   /** The subclass around {@code draft}. */
   protected abstract S with(Draft<T, R> draft);
 

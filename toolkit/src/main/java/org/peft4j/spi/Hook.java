@@ -48,6 +48,17 @@ public interface Hook extends Reparam {
    */
   void declare(Anatomy model, Declaration theta);
 
+  /**
+   * Tokens that it puts in front of every text and that a causal language model is to learn as it
+   * learns the text's own; null where it has none.
+   */
+  default @Nullable OwnTokens ownTokens() {
+    return null;
+  }
+
+  /** {@link #afterStep(List, long, long)} with what it has instead of sites. */
+  default void afterStep(View view, long step, long total) {}
+
   /** Only where it acts in training alone. */
   @Override
   default boolean mergeable() {

@@ -3,6 +3,7 @@ package org.peft4j.spi;
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -66,6 +67,37 @@ public abstract class Pass extends ParameterStore {
   /** What a hook that looks ahead has made of a first pass; null in that one, and without one. */
   public @Nullable NDArray ahead() {
     return null;
+  }
+
+  /**
+   * The number of the task of each text; the only one where there is one and nobody said.
+   *
+   * @param known number of tasks that there are
+   * @param texts number of texts
+   * @throws IllegalArgumentException when {@link #tasks} names others, or not one for each text
+   */
+  public final long[] tasks(int known, long texts) {
+    List<Integer> said = tasks();
+    List<Integer> given = said.isEmpty() && known == 1 ? List.of(0) : said;
+    if (given.isEmpty() || given.stream().anyMatch(t -> t < 0 || t >= known)) {
+      throw new IllegalArgumentException(
+          "task\nexpected: numbers from 0 to "
+              + (known - 1)
+              + "\nfound: "
+              + (given.isEmpty() ? "none" : given)
+              + "\nfix: say which task texts are for by task(...)");
+    }
+    if (given.size() != 1 && given.size() != texts) {
+      throw new IllegalArgumentException(
+          "task\nexpected: one number, or one for each of "
+              + texts
+              + " texts\nfound: "
+              + given
+              + "\nfix: where there is one weight for all texts, as in merging, name one task");
+    }
+    long[] all = new long[Math.toIntExact(texts)];
+    Arrays.setAll(all, i -> given.get(given.size() == 1 ? 0 : i));
+    return all;
   }
 
   // ---- where hooks act; a pass without them leaves everything as it is

@@ -29,6 +29,18 @@ public final class CrossEntropy {
     return TorchScript.call("cross_entropy", logits, targets).singletonOrThrow();
   }
 
+  /**
+   * The weighted sum over rows, which are all scored.
+   *
+   * @param logits {@code [n, classes]}
+   * @param targets int64 {@code [n]}
+   * @param weights {@code [n]}
+   */
+  public static NDArray sum(NDArray logits, NDArray targets, NDArray weights) {
+    NDArray chosen = logits.logSoftmax(1).gather(targets.expandDims(1), 1).squeeze(1);
+    return chosen.mul(weights).sum().neg();
+  }
+
   /** The definition, of array operations only. */
   static NDArray plain(NDArray logits, NDArray targets) {
     NDArray counted = targets.neq(IGNORED).toType(DataType.FLOAT32, false);

@@ -13,8 +13,10 @@ import ai.djl.training.ParameterStore;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicNode;
 import org.junit.jupiter.api.DynamicTest;
@@ -30,6 +32,7 @@ import org.peft4j.export.Exported;
 import org.peft4j.format.Json;
 import org.peft4j.format.Safetensors;
 import org.peft4j.format.TensorSource;
+import org.peft4j.hook.MultitaskPromptTuning;
 import org.peft4j.model.Pretrained;
 import org.peft4j.model.Task;
 import org.peft4j.onnx.OnnxSession;
@@ -37,6 +40,7 @@ import org.peft4j.spi.Fluent;
 import org.peft4j.tensor.CrossEntropy;
 import org.peft4j.tensor.Scope;
 import org.peft4j.tensor.Torch;
+import org.peft4j.train.CausalLanguageModeling;
 import org.peft4j.train.Fit;
 import org.peft4j.train.Metrics;
 import org.peft4j.train.Objective;
@@ -56,7 +60,7 @@ class HooksTest {
   Stream<DynamicNode> every_case() throws IOException {
     try (Stream<Path> folders = Files.list(GOLDEN.resolve("hooks"))) {
       List<Path> all = folders.sorted().toList();
-      assertThat(all).as("golden adapters").hasSize(18);
+      assertThat(all).as("golden adapters").hasSize(31);
       return all.stream()
           .map(f -> DynamicTest.dynamicTest(f.getFileName().toString(), () -> check(f)));
     }
@@ -109,6 +113,13 @@ class HooksTest {
     }
   }
 
+  private static void tellTasks(Block model, int[] texts) {
+    if (model instanceof Tuned tuned
+        && tuned.method("default") instanceof MultitaskPromptTuning method) {
+      tuned.task(Arrays.stream(texts).map(i -> i % method.tasks()).toArray());
+    }
+  }
+
   private static float distance(Block model, TensorSource io, String side) {
     return Torch.inference(
         () -> {
@@ -119,6 +130,7 @@ class HooksTest {
             if (io.names().contains(side + ".decoder_input_ids")) {
               in.add(io.load(side + ".decoder_input_ids", manager));
             }
+            tellTasks(model, IntStream.range(0, (int) mask.getShape().get(0)).toArray());
             NDArray logits =
                 model.forward(new ParameterStore(manager, false), in, false).singletonOrThrow();
             NDArray difference = logits.sub(io.load(side + ".logits", manager)).abs();
@@ -175,7 +187,8 @@ class HooksTest {
       float[] expected = io.load("losses", manager).toFloatArray();
       Fit fit =
           tuned
-              .fit(new OneBatch(io))
+              .fit(oneBatch(io))
+              .batchSize(expected.length)
               .epochs(expected.length)
               .learningRate(0.01)
               .schedule(Schedule.CONSTANT)
@@ -194,7 +207,55 @@ class HooksTest {
   }
 
   /** The fixture's rows as one batch: the next token, or the row's number as its label. */
-  private record OneBatch(TensorSource io) implements Objective {
+  private static Objective oneBatch(TensorSource io) {
+    try (NDManager manager = Torch.newManager()) {
+      if (io.info("right.logits").shape().dimension() == 2) {
+        return new Numbered(io);
+      }
+      NDArray ids = io.load("right.input_ids", manager);
+      NDArray mask = io.load("right.attention_mask", manager);
+      List<long[]> rows = new ArrayList<>();
+      for (int r = 0; r < ids.getShape().get(0); r++) {
+        int length = (int) Arrays.stream(mask.get(r).toLongArray()).sum();
+        rows.add(Arrays.copyOf(ids.get(r).toLongArray(), length));
+      }
+      return new Told(CausalLanguageModeling.of(rows, rows, 0));
+    }
+  }
+
+  /**
+   * Says that the i-th text is of task i, modulo their number, where a method tells tasks apart.
+   */
+  private record Told(Objective texts) implements Objective {
+    @Override
+    public int rows() {
+      return texts.rows();
+    }
+
+    @Override
+    public int length(int row) {
+      return texts.length(row);
+    }
+
+    @Override
+    public double weight(int[] rows) {
+      return texts.weight(rows);
+    }
+
+    @Override
+    public NDArray loss(
+        Block model, ParameterStore store, NDManager manager, int[] rows, boolean training) {
+      tellTasks(model, rows);
+      return texts.loss(model, store, manager, rows, training);
+    }
+
+    @Override
+    public Metrics evaluate(Block model, int batchSize) {
+      throw new UnsupportedOperationException();
+    }
+  }
+
+  private record Numbered(TensorSource io) implements Objective {
     @Override
     public int rows() {
       return 1;
@@ -210,22 +271,10 @@ class HooksTest {
         Block model, ParameterStore store, NDManager manager, int[] rows, boolean training) {
       NDArray ids = io.load("right.input_ids", manager);
       NDArray mask = io.load("right.attention_mask", manager);
+      int texts = (int) ids.getShape().get(0);
+      tellTasks(model, IntStream.range(0, texts).toArray());
       NDArray logits = model.forward(store, new NDList(ids, mask), training).get(0);
-      if (logits.getShape().dimension() == 2) {
-        return CrossEntropy.mean(
-            logits, manager.arange(0, (int) ids.getShape().get(0), 1, DataType.INT64));
-      }
-      long width = ids.getShape().get(1);
-      long[] here = mask.get(":, 1:").toType(DataType.INT64, false).toLongArray();
-      long[] counted =
-          java.util.stream.IntStream.range(0, here.length)
-              .filter(i -> here[i] == 1)
-              .mapToLong(i -> i)
-              .toArray();
-      NDArray index = manager.create(counted);
-      NDArray flat = logits.get(":, :{}", width - 1).reshape(-1, logits.getShape().get(2));
-      NDArray targets = ids.get(":, 1:").reshape(-1);
-      return CrossEntropy.mean(flat.get(index), targets.get(index));
+      return CrossEntropy.mean(logits, manager.arange(0, texts, 1, DataType.INT64));
     }
 
     @Override
@@ -241,6 +290,7 @@ class HooksTest {
       prompt = io.load("right.input_ids", manager).get(0).toLongArray();
       expected = io.load("greedy.tokens", manager).toType(DataType.INT64, false).toLongArray();
     }
+    tuned.task(0);
     long[][] alone = continued(tuned, new long[][] {prompt}, expected.length);
     assertThat(alone[0]).as("greedy").isEqualTo(expected);
     // beside a shorter text, padded on the left, it must say the same
@@ -277,8 +327,12 @@ class HooksTest {
     return Stream.of(
         Peft.promptTuning(model).tokens(3),
         Peft.promptTuning(model).tokens(3).fromVocabulary(),
+        Peft.cpt(model).tokens(List.of(5, 8, 4), List.of(1, 2, 4)),
+        Peft.multitaskPromptTuning(model).tokens(3).ranks(2),
         Peft.prefixTuning(model).tokens(3),
+        Peft.cartridge(model).tokens(3),
         Peft.prefixTuning(model).tokens(3).projection(8),
+        Peft.adaptionPrompt(model).tokens(3).lastLayers(1),
         Peft.pfeiffer(model).reduction(4),
         Peft.pfeiffer(model).reduction(4).layers(1));
   }

@@ -33,10 +33,13 @@ import org.peft4j.spi.Entries;
 import org.peft4j.spi.Hook;
 import org.peft4j.spi.Init;
 import org.peft4j.spi.KeysValues;
+import org.peft4j.spi.Kind;
 import org.peft4j.spi.Method;
 import org.peft4j.spi.Operation;
+import org.peft4j.spi.Parameters;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Place;
+import org.peft4j.spi.Site;
 import org.peft4j.spi.Sublayer;
 import org.peft4j.tensor.Seed;
 import org.peft4j.tensor.Torch;
@@ -60,12 +63,24 @@ class HookContractTest {
               PromptTuning.Start.TEXT,
               new PromptTuning.Text("two words", "a model", List.of(7L, 4L))));
     }
+    if (method.standard() instanceof MultitaskPromptTuning) {
+      all.add(new MultitaskPromptTuning(new PromptTuning().withTokens(3), 1, 4));
+    }
+    if (method.standard() instanceof Cpt) {
+      all.add(new Cpt(List.of(7, 4, 9, 2), List.of(1, 2, 3, 4), 0.5, 0.2, 0.3));
+    }
     if (method.standard() instanceof PTuning) {
       all.add(new PTuning(3, 5, true));
     }
     if (method.standard() instanceof PrefixTuning) {
       all.add(new PrefixTuning(3, 5, false));
       all.add(new PrefixTuning(3, 0, true));
+    }
+    if (method.standard() instanceof AdaptionPrompt) {
+      all.add(new AdaptionPrompt(3, 1));
+    }
+    if (method.standard() instanceof Cartridge) {
+      all.add(new Cartridge(3, 2));
     }
     if (method.standard() instanceof Pfeiffer) {
       all.add(new Pfeiffer(4, "gelu", 2, 0));
@@ -160,6 +175,10 @@ class HookContractTest {
       filed.declare(c.anatomy, theta);
       Map<String, NDArray> restored = new LinkedHashMap<>();
       for (Declaration.Entry e : theta.entries()) {
+        if (!e.role().isFiled()) {
+          restored.put(e.name(), c.first(e, restored));
+          continue;
+        }
         NDArray stored = hook.stored(c.view(c.theta), e.name());
         assertThat(stored.getShape()).isEqualTo(filed.filedShape(c.anatomy, e));
         restored.put(e.name(), filed.restored(e, stored));
@@ -221,21 +240,49 @@ class HookContractTest {
       weight.initialize(manager, DataType.FLOAT32);
       Dense embeddings = new Dense(weight, null, Operation.EMBEDDING);
       List<String> paths = List.of("layers.0", "layers.1");
-      anatomy = new Anatomy(HIDDEN, 2, 4, 2, 2, 1, embeddings, paths);
+      anatomy = new Anatomy(HIDDEN, 2, 4, 2, 2, 1, embeddings, paths).of(projections(paths));
       Declaration declared = new Declaration();
       hook.declare(anatomy, declared);
       for (Declaration.Entry e : declared.entries()) {
-        NDArray value = e.init().make(new Start(Seed.of(1).at(e.name())), e.shape());
-        assertThat(value.getShape()).isEqualTo(e.shape());
-        theta.put(e.name(), value.toType(type, true));
+        theta.put(e.name(), first(e, theta));
       }
+    }
+
+    /** Those of keys and values. */
+    private List<Site> projections(List<String> layers) {
+      return layers.stream()
+          .flatMap(
+              layer ->
+                  Stream.of("k", "v")
+                      .map(
+                          role -> {
+                            String path = layer + ".attn." + role + "_proj";
+                            NDArray w = random(path, new Shape(4, HIDDEN)).mul(0.1);
+                            Parameter p = Parameters.of(path, Parameter.Type.WEIGHT, w, false);
+                            Dense frozen = new Dense(p, null, Operation.LINEAR);
+                            return new Site(path, Kind.LINEAR, role, Site.layerOf(path), frozen);
+                          }))
+          .toList();
+    }
+
+    NDArray first(Declaration.Entry e, Map<String, NDArray> shared) {
+      NDArray value = e.init().make(new Start(Seed.of(1).at(e.name()), shared), e.shape());
+      assertThat(value.getShape()).isEqualTo(e.shape());
+      return value.duplicate().toType(type, false);
     }
 
     private final class Start implements Init.Context {
       private final Seed seed;
+      private final Map<String, NDArray> shared;
 
-      Start(Seed seed) {
+      Start(Seed seed, Map<String, NDArray> shared) {
         this.seed = seed;
+        this.shared = shared;
+      }
+
+      @Override
+      public NDArray shared(String name) {
+        return Objects.requireNonNull(shared.get(name), name);
       }
 
       @Override
