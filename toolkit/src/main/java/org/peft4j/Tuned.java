@@ -70,7 +70,7 @@ public final class Tuned extends PeftModel {
 
   /**
    * A training run over the labelled texts of several tasks, for methods that tell tasks apart
-   * (poly): the first rows are of task 0.
+   * (Poly, multitask prompt tuning): the first rows are of task 0.
    */
   public Training fit(List<Examples> tasks) {
     return fit(new Multitask(tasks.stream().map(this::objective).toList()));

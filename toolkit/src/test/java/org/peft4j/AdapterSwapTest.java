@@ -356,7 +356,8 @@ class AdapterSwapTest {
               .isThrownBy(() -> Onnx.adapter(tuned, "default", file))
               .withMessageContaining("'default'")
               .withMessageContaining(e.getValue())
-              .withMessageContaining("merge it");
+              .withMessageContaining(
+                  e.getValue().contains("prefix") ? "fix: use a LoRA" : "merge it");
           assertThatIllegalArgumentException()
               .isThrownBy(() -> Onnx.withAdapters(tuned).write(file))
               .withMessageContaining(e.getValue());

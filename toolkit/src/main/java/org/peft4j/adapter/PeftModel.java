@@ -159,7 +159,8 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
   }
 
   /**
-   * Says which task texts are for from now on, for methods that tell tasks apart (poly).
+   * Says which task texts are for from now on, for methods that tell tasks apart (Poly, multitask
+   * prompt tuning).
    *
    * @param numbers one for all texts, or one for each text of every batch; none to say nothing
    */

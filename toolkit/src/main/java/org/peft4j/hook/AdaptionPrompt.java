@@ -212,16 +212,11 @@ public record AdaptionPrompt(int tokens, int layers) implements Hook {
   /** The options, for {@code Peft.adaptionPrompt(model)}. */
   public static final class Options<R> extends Fluent<AdaptionPrompt, Options<R>, R> {
     private Options(Draft<AdaptionPrompt, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new AdaptionPrompt(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<AdaptionPrompt, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Number of virtual tokens in each layer; default 10. */

@@ -86,16 +86,11 @@ public record Cartridge(int tokens, int frozen) implements Prefix {
   /** The options, for {@code Peft.cartridge(model)}. */
   public static final class Options<R> extends Fluent<Cartridge, Options<R>, R> {
     private Options(Draft<Cartridge, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Cartridge(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Cartridge, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Number of virtual tokens; default 20. */

@@ -239,7 +239,7 @@ public record Cpt(
         Function<String, List<Integer>> tokenize,
         String beforeInput,
         String beforeLabel) {
-      super(draft);
+      super(draft, other -> new Options<>(other, tokenize, beforeInput, beforeLabel));
       this.tokenize = tokenize;
       this.beforeInput = beforeInput;
       this.beforeLabel = beforeLabel;
@@ -252,11 +252,6 @@ public record Cpt(
      */
     public static <R> Options<R> on(Target<R> target, Function<String, List<Integer>> tokenize) {
       return new Options<>(draft(new Cpt(), target), tokenize, "\nInput: ", "\nOutput: ");
-    }
-
-    @Override
-    protected Options<R> with(Draft<Cpt, R> draft) {
-      return new Options<>(draft, tokenize, beforeInput, beforeLabel);
     }
 
     /**

@@ -155,7 +155,7 @@ public record MultitaskPromptTuning(PromptTuning prompt, int tasks, int ranks) i
 
     private Options(
         Draft<MultitaskPromptTuning, R> draft, Function<String, PromptTuning.Text> tokenize) {
-      super(draft);
+      super(draft, other -> new Options<>(other, tokenize));
       this.tokenize = tokenize;
     }
 
@@ -167,11 +167,6 @@ public record MultitaskPromptTuning(PromptTuning prompt, int tasks, int ranks) i
     public static <R> Options<R> on(
         Target<R> target, Function<String, PromptTuning.Text> tokenize) {
       return new Options<>(draft(new MultitaskPromptTuning(), target), tokenize);
-    }
-
-    @Override
-    protected Options<R> with(Draft<MultitaskPromptTuning, R> draft) {
-      return new Options<>(draft, tokenize);
     }
 
     private Options<R> with(PromptTuning prompt) {

@@ -119,16 +119,11 @@ public record PTuning(int tokens, int width, boolean network) implements Prompt 
   /** P-tuning's options, for {@code Peft.pTuning(model)}. */
   public static final class Options<R> extends Fluent<PTuning, Options<R>, R> {
     private Options(Draft<PTuning, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new PTuning(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<PTuning, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Number of virtual tokens; default 20. */

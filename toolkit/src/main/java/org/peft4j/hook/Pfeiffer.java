@@ -128,16 +128,11 @@ public record Pfeiffer(double reduction, String activation, double scaling, doub
   /** The options, for {@code Peft.pfeiffer(model)}. */
   public static final class Options<R> extends Fluent<Pfeiffer, Options<R>, R> {
     private Options(Draft<Pfeiffer, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Pfeiffer(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Pfeiffer, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Hidden size over bottleneck size; default 16. */

@@ -117,16 +117,11 @@ public record PrefixTuning(int tokens, int projection, boolean zeros) implements
   /** Prefix tuning's options, for {@code Peft.prefixTuning(model)}. */
   public static final class Options<R> extends Fluent<PrefixTuning, Options<R>, R> {
     private Options(Draft<PrefixTuning, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new PrefixTuning(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<PrefixTuning, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Number of virtual tokens; default 20. */

@@ -145,7 +145,7 @@ public record PromptTuning(int tokens, Start start, @Nullable Text text) impleme
     private final Function<String, Text> tokenize;
 
     private Options(Draft<PromptTuning, R> draft, Function<String, Text> tokenize) {
-      super(draft);
+      super(draft, other -> new Options<>(other, tokenize));
       this.tokenize = tokenize;
     }
 
@@ -156,11 +156,6 @@ public record PromptTuning(int tokens, Start start, @Nullable Text text) impleme
      */
     public static <R> Options<R> on(Target<R> target, Function<String, Text> tokenize) {
       return new Options<>(draft(new PromptTuning(), target), tokenize);
-    }
-
-    @Override
-    protected Options<R> with(Draft<PromptTuning, R> draft) {
-      return new Options<>(draft, tokenize);
     }
 
     /** Number of virtual tokens; default 20. */

@@ -411,16 +411,11 @@ public record AdaLora(
   /** AdaLoRA's options, for {@code Peft.adalora(model)}. */
   public static final class Options<R> extends Fluent<AdaLora, Options<R>, R> {
     private Options(Draft<AdaLora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new AdaLora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<AdaLora, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Rank at the start and on average at the end; default 12 and 8. */

@@ -96,11 +96,6 @@ public record Adamss(
   }
 
   @Override
-  public String name() {
-    return "adamss";
-  }
-
-  @Override
   public Map<String, Object> constants() {
     return Map.of("init_weights", "orthogonal");
   }
@@ -237,16 +232,11 @@ public record Adamss(
   /** The options, for {@code Peft.adamss(model)}. */
   public static final class Options<R> extends Keyed.Options<Adamss, Options<R>, R> {
     private Options(Draft<Adamss, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Adamss(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Adamss, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r, at least 1; default 100, or as many as a weight has. */

@@ -184,16 +184,11 @@ public record Alora(Lora lora, List<Integer> invocation) implements OnLora, Hook
   /** The options, for {@code Peft.alora(model, words)}. */
   public static final class Options<R> extends LoraOptions<Alora, Options<R>, R> {
     private Options(Draft<Alora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target, List<Integer> invocation) {
       return new Options<>(draft(new Alora(new Lora(), invocation), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Alora, R> draft) {
-      return new Options<>(draft);
     }
   }
 }

@@ -169,16 +169,11 @@ public record BdLora(Lora lora, int blocks, List<String> inA, List<String> inB, 
   /** The options, for {@code Peft.bdLora(model)}. */
   public static final class Options<R> extends LoraOptions<BdLora, Options<R>, R> {
     private Options(Draft<BdLora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new BdLora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<BdLora, R> draft) {
-      return new Options<>(draft);
     }
 
     private Options<R> with(int blocks, List<String> a, List<String> b, boolean strict) {

@@ -17,11 +17,6 @@ public record Beft() implements Additive, Keyed {
   private static final String BIAS = "beft_bias";
 
   @Override
-  public String name() {
-    return "beft";
-  }
-
-  @Override
   public boolean namesBias() {
     return false;
   }
@@ -60,16 +55,11 @@ public record Beft() implements Additive, Keyed {
   /** The options, for {@code Peft.beft(model)}. */
   public static final class Options<R> extends Keyed.Options<Beft, Options<R>, R> {
     private Options(Draft<Beft, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Beft(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Beft, R> draft) {
-      return new Options<>(draft);
     }
   }
 }

@@ -79,16 +79,11 @@ public record BitFit() implements Reparam {
   /** No options of its own, for {@code Peft.bitfit(model)}. */
   public static final class Options<R> extends Fluent<BitFit, Options<R>, R> {
     private Options(Draft<BitFit, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new BitFit(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<BitFit, R> draft) {
-      return new Options<>(draft);
     }
   }
 }

@@ -4,7 +4,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import java.util.Map;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.At;
 import org.peft4j.spi.Checks;
 import org.peft4j.spi.Declaration;
@@ -40,11 +39,6 @@ public record Boft(
   public Boft {
     Checks.either("boft_block_size", blockSize, "boft_block_num", blocks);
     Checks.atLeast("boft_n_butterfly_factor", 1, factors);
-  }
-
-  @Override
-  public String name() {
-    return "boft";
   }
 
   @Override
@@ -115,10 +109,8 @@ public record Boft(
   @Override
   public Weight effective(At at) {
     Weight w = Rotation.super.effective(at);
-    long[] rows = new long[w.weight().getShape().dimension()];
-    java.util.Arrays.fill(rows, 1);
-    rows[0] = -1;
-    return new Weight(w.weight().mul(at.theta(S).reshape(new Shape(rows))), w.bias());
+    NDArray matrix = w.weight().reshape(at.site().out(), -1).mul(at.theta(S).reshape(-1, 1));
+    return new Weight(matrix.reshape(w.weight().getShape()), w.bias());
   }
 
   @Override
@@ -127,23 +119,18 @@ public record Boft(
       return Rotation.super.forward(at, x);
     }
     NDArray y = at.frozenWithoutBias(rotate(at, x)).mul(at.theta(S).reshape(-1));
-    @Nullable NDArray b0 = at.b0();
+    NDArray b0 = at.b0();
     return b0 == null ? y : y.add(b0);
   }
 
   /** The options, for {@code Peft.boft(model)}. */
   public static final class Options<R> extends Keyed.Options<Boft, Options<R>, R> {
     private Options(Draft<Boft, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Boft(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Boft, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Size of the blocks, a divisor of the inputs; default 4. */

@@ -40,11 +40,6 @@ public record C3a(
   }
 
   @Override
-  public String name() {
-    return "c3a";
-  }
-
-  @Override
   public C3a sized(List<Site> sites) {
     return blockSize > 0 ? this : Keys.with(this, "block_size", Divisors.common(sites, 256));
   }
@@ -89,16 +84,11 @@ public record C3a(
   /** The options, for {@code Peft.c3a(model)}. */
   public static final class Options<R> extends Keyed.Options<C3a, Options<R>, R> {
     private Options(Draft<C3a, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new C3a(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<C3a, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Size of the blocks, a divisor of inputs and outputs; default the largest up to 256. */

@@ -50,11 +50,6 @@ public record DeLora(
   }
 
   @Override
-  public String name() {
-    return "delora";
-  }
-
-  @Override
   public void declare(Site site, Declaration theta) {
     theta.trained(A, new Shape(rank, site.in()), Init.KAIMING);
     theta.trained(B, new Shape(site.out(), rank), Init.ZEROS);
@@ -79,16 +74,11 @@ public record DeLora(
   /** The options, for {@code Peft.deLora(model)}. */
   public static final class Options<R> extends Keyed.Options<DeLora, Options<R>, R> {
     private Options(Draft<DeLora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new DeLora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<DeLora, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r, at least 1; default 8. */

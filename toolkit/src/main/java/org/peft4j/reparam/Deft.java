@@ -62,11 +62,6 @@ public record Deft(
   }
 
   @Override
-  public String name() {
-    return "deft";
-  }
-
-  @Override
   public Map<String, Object> constants() {
     return Map.of("init_weights", true, "init_scale", 1.0);
   }
@@ -123,16 +118,11 @@ public record Deft(
   /** The options, for {@code Peft.deft(model)}. */
   public static final class Options<R> extends Keyed.Options<Deft, Options<R>, R> {
     private Options(Draft<Deft, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Deft(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Deft, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r, at least 1; default 8. */

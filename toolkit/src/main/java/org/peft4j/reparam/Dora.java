@@ -188,16 +188,11 @@ public record Dora(Lora lora) implements Reparam {
   /** The options, for {@code Peft.dora(model)}. */
   public static final class Options<R> extends Fluent<Dora, Options<R>, R> {
     private Options(Draft<Dora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Dora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Dora, R> draft) {
-      return new Options<>(draft);
     }
 
     private Options<R> on(Lora lora) {

@@ -42,11 +42,6 @@ public record FourierFt(
   }
 
   @Override
-  public String name() {
-    return "fourierft";
-  }
-
-  @Override
   public boolean transposable() {
     return true;
   }
@@ -74,16 +69,11 @@ public record FourierFt(
   /** The options, for {@code Peft.fourierFt(model)}. */
   public static final class Options<R> extends Keyed.Options<FourierFt, Options<R>, R> {
     private Options(Draft<FourierFt, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new FourierFt(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<FourierFt, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Trained coefficients per weight; default 1,000. */

@@ -76,11 +76,6 @@ public record Frod(
   }
 
   @Override
-  public String name() {
-    return "frod";
-  }
-
-  @Override
   public Map<String, Object> constants() {
     return Map.of(
         "init_weights", true,
@@ -247,16 +242,11 @@ public record Frod(
   /** The options, for {@code Peft.frod(model)}. */
   public static final class Options<R> extends Keyed.Options<Frod, Options<R>, R> {
     private Options(Draft<Frod, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Frod(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Frod, R> draft) {
-      return new Options<>(draft);
     }
 
     /** What part of the entries off the diagonal is trained, above 0; default 0.01. */

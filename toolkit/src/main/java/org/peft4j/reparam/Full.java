@@ -40,16 +40,11 @@ public record Full() implements Whole {
   /** Which part to train, for {@code Peft.full(model)}; default all. */
   public static final class Options<R> extends Fluent<Full, Options<R>, R> {
     private Options(Draft<Full, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Full(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Full, R> draft) {
-      return new Options<>(draft);
     }
 
     /**

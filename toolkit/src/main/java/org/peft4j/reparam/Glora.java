@@ -166,16 +166,11 @@ public record Glora(int rank, Support weights, Support input, Support biases) im
   /** The options, for {@code Peft.glora(model)}. */
   public static final class Options<R> extends Fluent<Glora, Options<R>, R> {
     private Options(Draft<Glora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Glora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Glora, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r of the low-rank ones; default 8. */

@@ -47,11 +47,6 @@ public record GraLora(
   }
 
   @Override
-  public String name() {
-    return "gralora";
-  }
-
-  @Override
   public boolean transposable() {
     return true;
   }
@@ -102,16 +97,11 @@ public record GraLora(
   /** The options, for {@code Peft.graLora(model)}. */
   public static final class Options<R> extends Keyed.Options<GraLora, Options<R>, R> {
     private Options(Draft<GraLora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new GraLora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<GraLora, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r, a multiple of the number of blocks; default 32. */

@@ -36,11 +36,6 @@ public record Hira(@Key("r") int rank, @Key("hira_dropout") double dropout)
   }
 
   @Override
-  public String name() {
-    return "hira";
-  }
-
-  @Override
   public boolean namesBias() {
     return false;
   }
@@ -91,16 +86,11 @@ public record Hira(@Key("r") int rank, @Key("hira_dropout") double dropout)
   /** The options, for {@code Peft.hira(model)}. */
   public static final class Options<R> extends Keyed.Options<Hira, Options<R>, R> {
     private Options(Draft<Hira, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Hira(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Hira, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r, at least 1; default 32. */

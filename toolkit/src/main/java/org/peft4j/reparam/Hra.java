@@ -36,11 +36,6 @@ public record Hra(@Key("r") int rank, @Key("apply_GS") boolean orthogonal) imple
   }
 
   @Override
-  public String name() {
-    return "hra";
-  }
-
-  @Override
   public Set<Kind> kinds() {
     return Set.of(Kind.LINEAR, Kind.CONV);
   }
@@ -96,16 +91,11 @@ public record Hra(@Key("r") int rank, @Key("apply_GS") boolean orthogonal) imple
   /** The options, for {@code Peft.hra(model)}. */
   public static final class Options<R> extends Keyed.Options<Hra, Options<R>, R> {
     private Options(Draft<Hra, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Hra(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Hra, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Number of reflections, even to start at W0; default 8. */

@@ -150,16 +150,11 @@ public record Ia3(@Nullable List<String> feedForward) implements Reparam {
   /** IA3's options, for {@code Peft.ia3(model)}. */
   public static final class Options<R> extends Fluent<Ia3, Options<R>, R> {
     private Options(Draft<Ia3, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Ia3(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Ia3, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Modules whose inputs are scaled, by the ends of their names; default those of the role. */

@@ -131,16 +131,11 @@ public record Kasa(Lora lora, double beta, double gamma) implements OnLora {
   /** The options, for {@code Peft.kasa(model)}. */
   public static final class Options<R> extends LoraOptions<Kasa, Options<R>, R> {
     private Options(Draft<Kasa, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Kasa(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Kasa, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Weights of the two terms that the loss gains; default 1e-4 and 1e-3. */

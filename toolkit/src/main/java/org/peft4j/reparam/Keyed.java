@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 import org.peft4j.spi.Entries;
 import org.peft4j.spi.Fluent;
 import org.peft4j.spi.Kind;
@@ -50,6 +51,12 @@ interface Keyed extends Reparam {
     return Map.of("init_weights", true);
   }
 
+  /** The record's own, in small letters. */
+  @Override
+  default String name() {
+    return getClass().getSimpleName().toLowerCase(Locale.ROOT);
+  }
+
   @Override
   default String peftType() {
     return name().toUpperCase(Locale.ROOT);
@@ -85,8 +92,8 @@ interface Keyed extends Reparam {
    * @param <R> what {@code apply} makes
    */
   abstract class Options<T extends Keyed, S extends Options<T, S, R>, R> extends Fluent<T, S, R> {
-    Options(Draft<T, R> draft) {
-      super(draft);
+    Options(Draft<T, R> draft, Function<Draft<T, R>, S> anew) {
+      super(draft, anew);
     }
 
     /** The same with another value of an entry. */

@@ -86,11 +86,6 @@ public record Lily(
   }
 
   @Override
-  public String name() {
-    return "lily";
-  }
-
-  @Override
   public boolean namesBias() {
     return false;
   }
@@ -181,16 +176,11 @@ public record Lily(
   /** The options, for {@code Peft.lily(model)}. */
   public static final class Options<R> extends Keyed.Options<Lily, Options<R>, R> {
     private Options(Draft<Lily, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Lily(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Lily, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r, at least 1, usually 2 to 4 times that of a LoRA; default 32. */

@@ -77,16 +77,11 @@ public record LnTuning() implements Reparam {
   /** No options of its own, for {@code Peft.lnTuning(model)}. */
   public static final class Options<R> extends Fluent<LnTuning, Options<R>, R> {
     private Options(Draft<LnTuning, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new LnTuning(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<LnTuning, R> draft) {
-      return new Options<>(draft);
     }
   }
 }

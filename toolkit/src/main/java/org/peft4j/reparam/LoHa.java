@@ -108,16 +108,11 @@ public record LoHa(Ranks ranks, boolean effectiveConv) implements Additive {
   /** The options, for {@code Peft.loha(model)}. */
   public static final class Options<R> extends Fluent<LoHa, Options<R>, R> {
     private Options(Draft<LoHa, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new LoHa(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<LoHa, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r of each factor, at least 1; default 8. */

@@ -180,16 +180,11 @@ public record LoKr(Ranks ranks, boolean decomposeBoth, int decomposeFactor, bool
   /** The options, for {@code Peft.lokr(model)}. */
   public static final class Options<R> extends Fluent<LoKr, Options<R>, R> {
     private Options(Draft<LoKr, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new LoKr(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<LoKr, R> draft) {
-      return new Options<>(draft);
     }
 
     private Options<R> with(Ranks ranks) {

@@ -190,16 +190,11 @@ public record LongLora(Lora lora, double ratio, int group) implements OnLora, Ho
   /** The options, for {@code Peft.longLora(model)}. */
   public static final class Options<R> extends LoraOptions<LongLora, Options<R>, R> {
     private Options(Draft<LongLora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new LongLora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<LongLora, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Length of a group over that of the text, in (0, 1]; default a quarter. */

@@ -419,16 +419,11 @@ public record Lora(
   /** LoRA's options, for {@code Peft.lora(model)}. */
   public static final class Options<R> extends Fluent<Lora, Options<R>, R> {
     private Options(Draft<Lora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Lora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Lora, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r, at least 1; default 8. */

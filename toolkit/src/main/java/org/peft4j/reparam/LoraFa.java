@@ -80,16 +80,11 @@ public record LoraFa(Lora lora, boolean orthogonal) implements OnLora {
   /** The options, for {@code Peft.loraFa(model)} and {@code Peft.asyLora(model)}. */
   public static final class Options<R> extends LoraOptions<LoraFa, Options<R>, R> {
     private Options(Draft<LoraFa, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target, boolean orthogonal) {
       return new Options<>(draft(new LoraFa(new Lora(), orthogonal), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<LoraFa, R> draft) {
-      return new Options<>(draft);
     }
   }
 }

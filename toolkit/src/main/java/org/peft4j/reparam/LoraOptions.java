@@ -1,5 +1,6 @@
 package org.peft4j.reparam;
 
+import java.util.function.Function;
 import org.peft4j.spi.Fluent;
 
 /**
@@ -11,8 +12,8 @@ import org.peft4j.spi.Fluent;
  */
 public abstract class LoraOptions<T extends OnLora, S extends LoraOptions<T, S, R>, R>
     extends Fluent<T, S, R> {
-  LoraOptions(Draft<T, R> draft) {
-    super(draft);
+  LoraOptions(Draft<T, R> draft, Function<Draft<T, R>, S> anew) {
+    super(draft, anew);
   }
 
   @SuppressWarnings("unchecked")

@@ -50,16 +50,11 @@ public record LoraPlus(Lora lora, double ratio) implements OnLora {
   /** The options, for {@code Peft.loraPlus(model)}. */
   public static final class Options<R> extends LoraOptions<LoraPlus, Options<R>, R> {
     private Options(Draft<LoraPlus, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new LoraPlus(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<LoraPlus, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Learning rate of B over that of A; default 16. */

@@ -89,16 +89,11 @@ public record Mica(Lora lora) implements OnLora {
   /** The options, for {@code Peft.mica(model)}. */
   public static final class Options<R> extends LoraOptions<Mica, Options<R>, R> {
     private Options(Draft<Mica, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Mica(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Mica, R> draft) {
-      return new Options<>(draft);
     }
   }
 }

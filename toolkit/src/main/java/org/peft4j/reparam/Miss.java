@@ -61,11 +61,6 @@ public record Miss(
   }
 
   @Override
-  public String name() {
-    return "miss";
-  }
-
-  @Override
   public Map<String, Object> constants() {
     return Map.of();
   }
@@ -118,16 +113,11 @@ public record Miss(
   /** The options, for {@code Peft.miss(model)}. */
   public static final class Options<R> extends Keyed.Options<Miss, Options<R>, R> {
     private Options(Draft<Miss, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Miss(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Miss, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r, a size of groups of inputs; default 64, or fewer for a layer that has fewer. */

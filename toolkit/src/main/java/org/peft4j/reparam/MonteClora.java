@@ -201,16 +201,11 @@ public record MonteClora(
   /** The options, for {@code Peft.monteClora(model)}. */
   public static final class Options<R> extends LoraOptions<MonteClora, Options<R>, R> {
     private Options(Draft<MonteClora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new MonteClora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<MonteClora, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Number and scale of the samples; default 8 and 1e-4. */

@@ -211,16 +211,11 @@ public record Mora(int rank, Operator operator) implements Additive {
   /** The options, for {@code Peft.mora(model)}. */
   public static final class Options<R> extends Fluent<Mora, Options<R>, R> {
     private Options(Draft<Mora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Mora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Mora, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r of the LoRA whose number of parameters M has; default 8. */

@@ -116,16 +116,11 @@ public record MultiLora(int pairs, int rank, double alpha, double dropout) imple
   /** The options, for {@code Peft.multiLora(model)}. */
   public static final class Options<R> extends Fluent<MultiLora, Options<R>, R> {
     private Options(Draft<MultiLora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new MultiLora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<MultiLora, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Number of parallel LoRAs; default 3. */

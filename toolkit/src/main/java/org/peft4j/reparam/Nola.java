@@ -139,16 +139,11 @@ public record Nola(int rank, int bases, double scale, long basisSeed) implements
   /** The options, for {@code Peft.nola(model)}. */
   public static final class Options<R> extends Fluent<Nola, Options<R>, R> {
     private Options(Draft<Nola, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Nola(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Nola, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r, at least 1; default 8. */

@@ -60,11 +60,6 @@ public record Oft(
     return Keyed.read(new Oft(), c);
   }
 
-  @Override
-  public String name() {
-    return "oft";
-  }
-
   /** Hugging Face takes the series of files without a version for an older one. */
   @Override
   public Map<String, Object> constants() {
@@ -136,16 +131,11 @@ public record Oft(
   /** The options, for {@code Peft.oft(model)}. */
   public static final class Options<R> extends Keyed.Options<Oft, Options<R>, R> {
     private Options(Draft<Oft, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Oft(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Oft, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Size of the blocks; default 32, or the divisor of the inputs nearest to it. */

@@ -55,11 +55,6 @@ public record Osf(
   }
 
   @Override
-  public String name() {
-    return "osf";
-  }
-
-  @Override
   public Map<String, Object> constants() {
     return Map.of("init_weights", true, "target_svd_config", Patterns.NULL);
   }
@@ -151,16 +146,11 @@ public record Osf(
   /** The options, for {@code Peft.osf(model)}. */
   public static final class Options<R> extends Keyed.Options<Osf, Options<R>, R> {
     private Options(Draft<Osf, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Osf(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Osf, R> draft) {
-      return new Options<>(draft);
     }
 
     /** How many singular directions stay or, below 1, what part of them; default 0.5. */

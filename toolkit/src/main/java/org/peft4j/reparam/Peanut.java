@@ -47,11 +47,6 @@ public record Peanut(
   }
 
   @Override
-  public String name() {
-    return "peanut";
-  }
-
-  @Override
   public boolean namesBias() {
     return false;
   }
@@ -102,16 +97,11 @@ public record Peanut(
   /** The options, for {@code Peft.peanut(model)}. */
   public static final class Options<R> extends Keyed.Options<Peanut, Options<R>, R> {
     private Options(Draft<Peanut, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Peanut(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Peanut, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r, at least 1; default 32. */

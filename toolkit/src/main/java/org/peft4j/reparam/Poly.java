@@ -55,11 +55,6 @@ public record Poly(
   }
 
   @Override
-  public String name() {
-    return "poly";
-  }
-
-  @Override
   public Map<String, Object> constants() {
     return Map.of("init_weights", true, "poly_type", "poly");
   }
@@ -147,16 +142,11 @@ public record Poly(
   /** The options, for {@code Peft.poly(model)}. */
   public static final class Options<R> extends Keyed.Options<Poly, Options<R>, R> {
     private Options(Draft<Poly, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Poly(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Poly, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r of each skill, at least 1; default 8. */

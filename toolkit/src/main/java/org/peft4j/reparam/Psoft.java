@@ -87,11 +87,6 @@ public record Psoft(
   }
 
   @Override
-  public String name() {
-    return "psoft";
-  }
-
-  @Override
   public Map<String, Object> constants() {
     return Map.of(
         "init_weights", true, "psoft_svd", "full", "psoft_svd_lowrank_niter", 10, "random_seed", 0);
@@ -195,16 +190,11 @@ public record Psoft(
   /** The options, for {@code Peft.psoft(model)}. */
   public static final class Options<R> extends Keyed.Options<Psoft, Options<R>, R> {
     private Options(Draft<Psoft, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Psoft(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Psoft, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r, at least 1; default 32, or as many as the smallest of the weights has. */

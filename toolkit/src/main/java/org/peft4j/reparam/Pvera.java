@@ -52,11 +52,6 @@ public record Pvera(
   }
 
   @Override
-  public String name() {
-    return "pvera";
-  }
-
-  @Override
   public Map<String, Object> constants() {
     return Map.of(
         "init_weights", true, "sample_at_inference", false, "generator_seed", Entries.NULL);
@@ -115,16 +110,11 @@ public record Pvera(
   /** The options, for {@code Peft.pvera(model)}. */
   public static final class Options<R> extends Keyed.Options<Pvera, Options<R>, R> {
     private Options(Draft<Pvera, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Pvera(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Pvera, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r of the shared projections; default 256. */

@@ -51,11 +51,6 @@ public record RandLora(
   }
 
   @Override
-  public String name() {
-    return "randlora";
-  }
-
-  @Override
   public boolean transposable() {
     return true;
   }
@@ -129,16 +124,11 @@ public record RandLora(
   /** The options, for {@code Peft.randLora(model)}. */
   public static final class Options<R> extends Keyed.Options<RandLora, Options<R>, R> {
     private Options(Draft<RandLora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new RandLora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<RandLora, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r: the lower, the more random matrices, and the more there is to train; default 32. */

@@ -95,16 +95,11 @@ public record Relora(Lora lora, Restarts restarts) implements OnLora, Restarting
   /** The options, for {@code Peft.relora(model)}. */
   public static final class Options<R> extends LoraOptions<Relora, Options<R>, R> {
     private Options(Draft<Relora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Relora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Relora, R> draft) {
-      return new Options<>(draft);
     }
 
     private Options<R> with(Restarts restarts) {

@@ -132,16 +132,11 @@ public record Remora(Mora mora, Restarts restarts) implements Restarting {
   /** The options, for {@code Peft.remora(model)}. */
   public static final class Options<R> extends Fluent<Remora, Options<R>, R> {
     private Options(Draft<Remora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Remora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Remora, R> draft) {
-      return new Options<>(draft);
     }
 
     private Options<R> with(Mora mora) {

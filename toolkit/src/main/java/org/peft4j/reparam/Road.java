@@ -52,11 +52,6 @@ public record Road(@Key("variant") Variant variant, @Key("group_size") int group
   }
 
   @Override
-  public String name() {
-    return "road";
-  }
-
-  @Override
   public boolean namesBias() {
     return false;
   }
@@ -113,16 +108,11 @@ public record Road(@Key("variant") Variant variant, @Key("group_size") int group
   /** The options, for {@code Peft.road(model)}. */
   public static final class Options<R> extends Keyed.Options<Road, Options<R>, R> {
     private Options(Draft<Road, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Road(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Road, R> draft) {
-      return new Options<>(draft);
     }
 
     /** How many angles and scales there are for two outputs; default one. */

@@ -114,16 +114,11 @@ public record Sbora(Lora lora, boolean columns, long basisSeed, int task) implem
   /** The options, for {@code Peft.sboraFa(model)} and {@code Peft.sboraFb(model)}. */
   public static final class Options<R> extends LoraOptions<Sbora, Options<R>, R> {
     private Options(Draft<Sbora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target, boolean columns) {
       return new Options<>(draft(new Sbora(new Lora(), columns, 0, 0), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Sbora, R> draft) {
-      return new Options<>(draft);
     }
 
     /**

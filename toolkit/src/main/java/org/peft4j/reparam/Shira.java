@@ -40,11 +40,6 @@ public record Shira(@Key("r") int rank, @Key("random_seed") @Nullable Long place
   }
 
   @Override
-  public String name() {
-    return "shira";
-  }
-
-  @Override
   public boolean namesBias() {
     return false;
   }
@@ -101,16 +96,11 @@ public record Shira(@Key("r") int rank, @Key("random_seed") @Nullable Long place
   /** The options, for {@code Peft.shira(model)}. */
   public static final class Options<R> extends Keyed.Options<Shira, Options<R>, R> {
     private Options(Draft<Shira, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Shira(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Shira, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r: r (in + out) entries are changed; default 32, or fewer in a small weight. */

@@ -194,16 +194,11 @@ public record Spafit(
   /** The options, for {@code Peft.spafit(model)}. */
   public static final class Options<R> extends Fluent<Spafit, Options<R>, R> {
     private Options(Draft<Spafit, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Spafit(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Spafit, R> draft) {
-      return new Options<>(draft);
     }
 
     /**

@@ -52,11 +52,6 @@ public record SuperTuning(
   }
 
   @Override
-  public String name() {
-    return "supertuning";
-  }
-
-  @Override
   public boolean namesBias() {
     return false;
   }
@@ -115,16 +110,11 @@ public record SuperTuning(
   /** The options, for {@code Peft.superTuning(model)}. */
   public static final class Options<R> extends Keyed.Options<SuperTuning, Options<R>, R> {
     private Options(Draft<SuperTuning, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new SuperTuning(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<SuperTuning, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Part of the entries that is left as it is, in [0, 1); default 0.99. */

@@ -69,16 +69,11 @@ public record Surgical(boolean autoRgn) implements Whole {
   /** The options, for {@code Peft.surgical(model)}. */
   public static final class Options<R> extends Fluent<Surgical, Options<R>, R> {
     private Options(Draft<Surgical, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Surgical(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Surgical, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Lets relative gradient norms set the learning rate of every tensor. */

@@ -140,16 +140,11 @@ public record TiedLora(int rank, double alpha, double dropout, String trained) i
   /** The options, for {@code Peft.tiedLora(model)}. */
   public static final class Options<R> extends Fluent<TiedLora, Options<R>, R> {
     private Options(Draft<TiedLora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new TiedLora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<TiedLora, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r, at least 1; default 8. */

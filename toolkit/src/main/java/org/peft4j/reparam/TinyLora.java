@@ -79,11 +79,6 @@ public record TinyLora(
   }
 
   @Override
-  public String name() {
-    return "tinylora";
-  }
-
-  @Override
   public Map<String, Object> constants() {
     return Map.of("init_weights", true, "init_v_bound", 0.02);
   }
@@ -165,16 +160,11 @@ public record TinyLora(
   /** The options, for {@code Peft.tinyLora(model)}. */
   public static final class Options<R> extends Keyed.Options<TinyLora, Options<R>, R> {
     private Options(Draft<TinyLora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new TinyLora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<TinyLora, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r, at least 1; default 2. */

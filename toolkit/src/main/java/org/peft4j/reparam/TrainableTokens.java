@@ -173,7 +173,7 @@ public record TrainableTokens(List<Integer> tokenIndices, boolean initWeights) i
     private final ToIntFunction<String> ids;
 
     private Options(Draft<TrainableTokens, R> draft, ToIntFunction<String> ids) {
-      super(draft);
+      super(draft, other -> new Options<>(other, ids));
       this.ids = ids;
     }
 
@@ -184,11 +184,6 @@ public record TrainableTokens(List<Integer> tokenIndices, boolean initWeights) i
      */
     public static <R> Options<R> on(Target<R> target, ToIntFunction<String> ids) {
       return new Options<>(draft(new TrainableTokens(), target), ids);
-    }
-
-    @Override
-    protected Options<R> with(Draft<TrainableTokens, R> draft) {
-      return new Options<>(draft, ids);
     }
 
     /** The tokens to train, by their ids. */

@@ -78,11 +78,6 @@ public record UniLora(
   }
 
   @Override
-  public String name() {
-    return "unilora";
-  }
-
-  @Override
   public Map<String, Object> constants() {
     return Map.of("init_weights", true, "save_indices", false);
   }
@@ -188,16 +183,11 @@ public record UniLora(
   /** The options, for {@code Peft.uniLora(model)}. */
   public static final class Options<R> extends Keyed.Options<UniLora, Options<R>, R> {
     private Options(Draft<UniLora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new UniLora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<UniLora, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r, at least 1; default 4. */

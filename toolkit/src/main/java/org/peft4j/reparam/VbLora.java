@@ -59,11 +59,6 @@ public record VbLora(
   }
 
   @Override
-  public String name() {
-    return "vblora";
-  }
-
-  @Override
   public Map<String, Object> constants() {
     return Map.of("save_only_topk_weights", false);
   }
@@ -123,16 +118,11 @@ public record VbLora(
   /** The options, for {@code Peft.vbLora(model)}. */
   public static final class Options<R> extends Keyed.Options<VbLora, Options<R>, R> {
     private Options(Draft<VbLora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new VbLora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<VbLora, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r, at least 1; default 4. */

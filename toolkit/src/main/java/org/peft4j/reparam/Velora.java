@@ -182,16 +182,11 @@ public record Velora(Lora lora, int groups, double scale, Vector vector) impleme
   /** The options, for {@code Peft.velora(model)}. */
   public static final class Options<R> extends LoraOptions<Velora, Options<R>, R> {
     private Options(Draft<Velora, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Velora(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Velora, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Numbers that are kept of each token's input; default 64. */

@@ -127,16 +127,11 @@ public record Vera(
   /** VeRA's options, for {@code Peft.vera(model)}. */
   public static final class Options<R> extends Fluent<Vera, Options<R>, R> {
     private Options(Draft<Vera, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new Vera(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<Vera, R> draft) {
-      return new Options<>(draft);
     }
 
     /** r of the shared projections; default 256. */

@@ -47,11 +47,6 @@ public record WaveFt(
   }
 
   @Override
-  public String name() {
-    return "waveft";
-  }
-
-  @Override
   public boolean transposable() {
     return true;
   }
@@ -125,16 +120,11 @@ public record WaveFt(
   /** The options, for {@code Peft.waveFt(model)}. */
   public static final class Options<R> extends Keyed.Options<WaveFt, Options<R>, R> {
     private Options(Draft<WaveFt, R> draft) {
-      super(draft);
+      super(draft, Options::new);
     }
 
     public static <R> Options<R> on(Target<R> target) {
       return new Options<>(draft(new WaveFt(), target));
-    }
-
-    @Override
-    protected Options<R> with(Draft<WaveFt, R> draft) {
-      return new Options<>(draft);
     }
 
     /** Trained coefficients per weight; default 2,592, or as many as there are. */

@@ -6,7 +6,7 @@ import org.peft4j.spi.Fluent;
 /** The options, for {@code Peft.xlora(model, "a", "b")}. */
 public final class XLoraOptions<R> extends Fluent<XLora, XLoraOptions<R>, R> {
   private XLoraOptions(Draft<XLora, R> draft) {
-    super(draft);
+    super(draft, XLoraOptions::new);
   }
 
   /** An X-LoRA of these LoRAs, or of new ones. */
@@ -14,11 +14,6 @@ public final class XLoraOptions<R> extends Fluent<XLora, XLoraOptions<R>, R> {
     XLora start = new XLora();
     XLora known = new XLora(experts, start.gate(), false, List.of());
     return new XLoraOptions<>(draft(known, target));
-  }
-
-  @Override
-  protected XLoraOptions<R> with(Draft<XLora, R> draft) {
-    return new XLoraOptions<>(draft);
   }
 
   private XLoraOptions<R> set(String key, Object value) {

@@ -5,6 +5,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
@@ -40,9 +41,14 @@ public abstract class Fluent<T extends Tuner, S extends Fluent<T, S, R>, R> {
   }
 
   private final Draft<T, R> draft;
+  private final Function<Draft<T, R>, S> anew;
 
-  protected Fluent(Draft<T, R> draft) {
+  /**
+   * @param anew makes the subclass around another draft
+   */
+  protected Fluent(Draft<T, R> draft, Function<Draft<T, R>, S> anew) {
     this.draft = draft;
+    this.anew = anew;
   }
 
   protected static <T extends Tuner, R> Draft<T, R> draft(T tuner, Target<R> target) {
@@ -54,8 +60,9 @@ public abstract class Fluent<T extends Tuner, S extends Fluent<T, S, R>, R> {
     return draft;
   }
 
-  /** The subclass around {@code draft}. */
-  protected abstract S with(Draft<T, R> draft);
+  private S with(Draft<T, R> other) {
+    return anew.apply(other);
+  }
 
   protected final S with(T tuner) {
     return with(draft.tuner(tuner));
