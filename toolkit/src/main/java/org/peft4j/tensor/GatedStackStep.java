@@ -50,41 +50,63 @@ public final class GatedStackStep {
             queries = torch.view(torch.narrow(turned, 0, 0, heads), [1, groups, -1, size])
             seen = torch.narrow(kept_keys, 2, 0, n)
             a = torch.scaled_dot_product_attention(queries, seen, torch.narrow(kept_values, 2, 0, n))
-            z = torch.add(y, {4 3: torch.reshape(a, ROW)})
+            z = {4 3: torch.reshape(a, SHAPE)} + y
             mean2 = torch.div(SQUARE(z), width)
             c2 = torch.div(1., torch.sqrt(torch.add(mean2, epsilon)))
             g = torch.mul(torch.mul(z, weights[torch.add(w, 5)]), c2)
             gate = torch.silu({6 4: g})
             f = torch.mul(gate, {7 5: g})
-            y = torch.add(z, {8 6: f})
+            y = {8 6: f} + z
           return y
       """;
 
   /** On vectors, which one row of a matrix takes longer than. */
+  private static final Form VECTORS = new Form("[-1]", "float(torch.dot($1, $1))");
+
+  /** On a matrix of one row, which some products need. */
+  private static final Form ROW =
+      new Form("[1, -1]", "torch.pow(float(torch.linalg_vector_norm($1)), 2)");
+
+  private record Form(String shape, String square) {}
+
   static final String SCRIPT =
       script(
           "gated_stack_step",
+          VECTORS,
           "Tensor",
-          "[-1]",
-          "float(torch.dot($1, $1))",
-          "(self).row_product(weights[torch.add(w, $1)], $3, packed[0])");
+          "torch.mv(weights[torch.add(w, $1)], $3)",
+          "torch.addmv($4, weights[torch.add(w, $1)], $3)");
 
-  /** On a matrix of one row, which these products need. */
+  /** With some weights in bfloat16. */
+  static final String BF16_SCRIPT =
+      script(
+          "bf16_stack_step",
+          VECTORS,
+          "Tensor",
+          "(self).row_product(weights[torch.add(w, $1)], $3, packed[0])",
+          "torch.add($4, (self).row_product(weights[torch.add(w, $1)], $3, packed[0]))");
+
   static final String HALF_SCRIPT =
       script(
           "half_stack_step",
+          ROW,
           HalfProduct.TYPE,
-          "[1, -1]",
-          "torch.pow(float(torch.linalg_vector_norm($1)), 2)",
-          "ops.quantized.linear_dynamic_fp16($3, packed[torch.add(p, $2)])");
+          "ops.quantized.linear_dynamic_fp16($3, packed[torch.add(p, $2)])",
+          "torch.add($4, ops.quantized.linear_dynamic_fp16($3, packed[torch.add(p, $2)]))");
 
-  private static String script(
-      String name, String packed, String row, String square, String product) {
+  /**
+   * The method with products in one of several ways.
+   *
+   * @param product with the matrix at $1 of the layer's weights and $2 of its matrices, of $3
+   * @param sum of such a product and $4
+   */
+  private static String script(String name, Form form, String packed, String product, String sum) {
     return TEMPLATE
         .replace("NAME", name)
         .replace("PACKED", packed)
-        .replace("ROW", row)
-        .replaceAll("SQUARE\\((\\w)\\)", square)
+        .replace("SHAPE", form.shape)
+        .replaceAll("SQUARE\\((\\w)\\)", form.square)
+        .replaceAll("\\{(\\d) (\\d): ([^}]*)} \\+ (\\w)", sum)
         .replaceAll("\\{(\\d) (\\d): ([^}]*)}", product);
   }
 
@@ -113,14 +135,15 @@ public final class GatedStackStep {
       long at,
       double epsilon) {
     boolean half = !halves.isEmpty();
+    boolean bf16 = !half && weights.stream().anyMatch(Bfloat16::is);
     return TorchScript.run(
-        half ? "half_stack_step" : "gated_stack_step",
+        half ? "half_stack_step" : bf16 ? "bf16_stack_step" : "gated_stack_step",
         x.getManager(),
         IValue.from((PtNDArray) (half ? x.reshape(1, x.size()) : x)),
         list(weights),
         half
             ? IValue.listFrom(halves.stream().map(HalfProduct::packed).toArray(IValue[]::new))
-            : list(List.of(Bfloat16.scratch(x))),
+            : list(List.of(bf16 ? Bfloat16.scratch(x) : x)),
         list(keys),
         list(values),
         IValue.from((PtNDArray) rotation),

@@ -63,6 +63,7 @@ final class TorchScript {
           Bfloat16.DECODE_SCRIPT,
           CrossEntropy.SCRIPT,
           GatedStackStep.SCRIPT,
+          GatedStackStep.BF16_SCRIPT,
           GatedStackStep.HALF_SCRIPT,
           HalfProduct.PACK_SCRIPT,
           HalfProduct.LINEAR_SCRIPT
