@@ -29,6 +29,7 @@ from peft import (
     PrefixTuningConfig,
     PromptEncoderConfig,
     PromptTuningConfig,
+    ShadowConfig,
     get_peft_model,
 )
 from safetensors.torch import save_file
@@ -61,6 +62,10 @@ def cartridge(task, **more):
 
 def adaption(length, layers):
     return AdaptionPromptConfig(task_type="CAUSAL_LM", adapter_len=length, adapter_layers=layers)
+
+
+def shadow(task, **more):
+    return ShadowConfig(task_type=task, r=4, shadow_alpha=0.5, shadow_dropout=0.0, **more)
 
 
 def encoded(task, **more):
@@ -114,6 +119,36 @@ CASES = {
     "llama_adaption": ("hf/base/llama", "AutoModelForCausalLM", adaption(4, 1)),
     "mistral_adaption": ("families/mistral", "AutoModelForCausalLM", adaption(3, 2)),
     "gpt2_adaption": ("gpt2/lm", "AutoModelForCausalLM", adaption(3, 2)),
+    "llama_shadow": ("families/llama", "AutoModelForCausalLM", shadow("CAUSAL_LM")),
+    "llama_small_shadow": (
+        "hf/base/llama",
+        "AutoModelForCausalLM",
+        shadow(
+            "CAUSAL_LM",
+            shadow_num_hidden_layers=2,
+            shadow_hidden_size=8,
+            shadow_num_attention_heads=2,
+            shadow_intermediate_size=12,
+            update_hidden_size=5,
+            auxiliary_loss_weight=0.5,
+        ),
+    ),
+    "qwen3_shadow": (
+        "families/qwen3",
+        "AutoModelForCausalLM",
+        shadow("CAUSAL_LM", share_embeddings=False, target_modules=["layers.1"]),
+    ),
+    "gpt2_shadow": ("gpt2/lm", "AutoModelForCausalLM", shadow("CAUSAL_LM")),
+    "llama_classifier_shadow": (
+        "families/llama",
+        "AutoModelForSequenceClassification",
+        shadow("SEQ_CLS", auxiliary_loss_weight=0.5),
+    ),
+    "bert_shadow": (  # its own loss has another pooling there
+        "hf/base/bert",
+        "AutoModelForSequenceClassification",
+        shadow("SEQ_CLS", target_modules=r".*\.layer\.\d+", auxiliary_loss_weight=0.0),
+    ),
     "llama_cartridge": ("families/llama", "AutoModelForCausalLM", cartridge("CAUSAL_LM")),
     "gpt2_cartridge": ("gpt2/lm", "AutoModelForCausalLM", cartridge("CAUSAL_LM", num_frozen_tokens=0)),
     "t5_cartridge": ("seq2seq/t5", "AutoModelForSeq2SeqLM", cartridge("SEQ_2_SEQ_LM")),
@@ -162,13 +197,19 @@ def update(optimizer, loss):
 
 def train(tuned, ids, mask):
     """Losses of plain AdamW on one batch: the next token, or the row's number as its label. CPT has a
-    loss of its own, in which a text's first token is not to count here."""
+    loss of its own, in which a text's first token is not to count here, and so has a shadow."""
     optimizer = torch.optim.AdamW(
         [p for p in tuned.parameters() if p.requires_grad], lr=0.01, weight_decay=0.0
     )
     losses = []
     own = tuned.active_peft_config.peft_type == "CPT"
+    shadowed = tuned.active_peft_config.peft_type == "SHADOW"
     for _ in range(TRAINED):
+        if shadowed:
+            causal = tuned.active_peft_config.task_type == "CAUSAL_LM"
+            labels = ids.masked_fill(mask == 0, -100) if causal else torch.arange(len(ids))
+            losses.append(update(optimizer, tuned(ids, attention_mask=mask, labels=labels).loss))
+            continue
         if own:
             types = 4 * mask
             types[:, 0] = 0
@@ -235,7 +276,10 @@ def make(name):
     base, kind, config = CASES[name]
     torch.manual_seed(zlib.crc32(name.encode()))
     model = getattr(transformers, kind).from_pretrained(
-        GOLDEN / base, attn_implementation="eager", dtype=torch.float32
+        GOLDEN / base,
+        attn_implementation="eager",
+        dtype=torch.float32,
+        **({"num_labels": len(LENGTHS)} if kind == "AutoModelForSequenceClassification" else {}),
     )
     vocabulary, pad = model.config.vocab_size, model.config.pad_token_id or 0
     tuned = get_peft_model(model, config).eval()
@@ -255,6 +299,12 @@ def make(name):
         io = answered(tuned, rows, pad)
     else:
         io = continued(tuned, kind, rows, pad, getattr(config, "num_virtual_tokens", 0))
+    if config.peft_type == "SHADOW":
+        with torch.no_grad():
+            alone = tuned.base_model.unload_shadow().eval()
+            if config.task_type == "CAUSAL_LM" or "bert" not in name:
+                ids, mask = io["right.input_ids"], io["right.attention_mask"]
+                io["detached.logits"] = alone(ids, attention_mask=mask).logits.contiguous()
     drops = any(getattr(model.config, key, 0) > 0 for key in ("resid_pdrop", "dropout_rate"))
     projected = getattr(config, "prefix_projection", False) or hasattr(config, "encoder_dropout")
     if config.peft_type == "CPT":  # as from a file, where its changes are in the vectors

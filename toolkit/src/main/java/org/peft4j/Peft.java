@@ -23,6 +23,7 @@ import org.peft4j.hook.PTuning;
 import org.peft4j.hook.Pfeiffer;
 import org.peft4j.hook.PrefixTuning;
 import org.peft4j.hook.PromptTuning;
+import org.peft4j.hook.Shadow;
 import org.peft4j.model.Inputs;
 import org.peft4j.model.Pretrained;
 import org.peft4j.reparam.AdaLora;
@@ -482,6 +483,11 @@ public final class Peft {
   /** Gated prompts inside of the last attention layers (LLaMA-Adapter, arXiv 2303.16199). */
   public static AdaptionPrompt.Options<Tuned> adaptionPrompt(Block model) {
     return AdaptionPrompt.Options.on(target(model));
+  }
+
+  /** ShadowPEFT: a smaller stack of the model's own kind that runs beside it. */
+  public static Shadow.Options<Tuned> shadow(Block model) {
+    return Shadow.Options.on(target(model));
   }
 
   /** A bottleneck behind every feed-forward part (arXiv 2005.00247). */

@@ -7,6 +7,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicNode;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 import org.peft4j.adapter.Methods;
@@ -43,6 +44,22 @@ class EveryMethodGraphTest {
                             DynamicTest.dynamicTest(
                                 m.name() + ", " + p,
                                 () -> check(m.name(), small(m.standard()), p))));
+  }
+
+  @Test
+  void what_acts_in_attention_acts_on_a_merged_model_too() throws Exception {
+    try (Pretrained model = Models.load(BASE);
+        Tuned first = Peft.lora(model).rank(2).apply()) {
+      Noise.on(first);
+      try (Pretrained merged = first.merge();
+          Tuned tuned = Peft.adaptionPrompt(merged).tokens(3).apply()) {
+        Noise.on(tuned);
+        Exported exported =
+            Onnx.of(tuned).profile(Profile.ORT).write(dir.resolve("on-merged.onnx"));
+        Comparison checked = exported.validate();
+        assertThat(checked.passed()).as(checked::toString).isTrue();
+      }
+    }
   }
 
   /** With a size that fits the fixture, whose weights are smaller than FourierFT's default. */

@@ -61,6 +61,7 @@ class GoldenTest {
           "CARTRIDGE",
           "ADAPTION_PROMPT",
           "PREFIX_TUNING",
+          "SHADOW",
           "XLORA");
 
   private static Path root() {

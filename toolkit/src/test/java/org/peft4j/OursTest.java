@@ -346,6 +346,21 @@ class OursTest {
                       .bounds(3, 2)
                       .apply()));
     }
+    if (!shape.equals("t5")) { // which has two stacks
+      all.put("shadow", new Case(shape, m -> Peft.shadow(m).rank(3).modulesToSave(save).apply()));
+      all.put(
+          "shadow_small",
+          new Case(
+              shape,
+              m ->
+                  Peft.shadow(m)
+                      .rank(3)
+                      .mirror(2, 8, 2, 12)
+                      .updateSize(5)
+                      .layers(1)
+                      .modulesToSave(save)
+                      .apply()));
+    }
     all.put(
         "ptuning",
         new Case(shape, m -> Peft.pTuning(m).tokens(3).width(5).modulesToSave(save).apply()));

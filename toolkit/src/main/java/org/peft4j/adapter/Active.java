@@ -52,14 +52,14 @@ final class Active {
     Active out = new Active(adapters, new IdentityHashMap<>(), List.of());
     List<String> ahead =
         out.hooks.stream()
-            .filter(a -> Objects.requireNonNull(a.hook()).looksAhead())
+            .filter(a -> Objects.requireNonNull(a.hook()).readsTwice())
             .map(a -> a.name)
             .toList();
     if (ahead.size() > 1) {
       throw new IllegalArgumentException(
           "adapters "
               + ahead
-              + " cannot be active together\nfound: each goes by a first pass of its own"
+              + " cannot be active together\nfound: each reads texts a second time"
               + "\nfix: use one at a time");
     }
     for (Adapter adapter : adapters) {

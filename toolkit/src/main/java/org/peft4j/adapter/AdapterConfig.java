@@ -16,6 +16,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.format.AtomicFiles;
 import org.peft4j.format.Json;
+import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.Entries;
 import org.peft4j.spi.Hook;
 import org.peft4j.spi.Kind;
@@ -92,11 +93,13 @@ final class AdapterConfig {
       if (!parameters.isEmpty() && adapter.reparam.peftType().equals(LORA)) {
         c.put(PARAMETERS, parameters.stream().map(TargetParameters::name).sorted().toList());
       }
+    } else if (hook != null && !hook.targetModules(anatomy(adapter)).isEmpty()) {
+      c.put("target_modules", hook.targetModules(anatomy(adapter)));
     } else if (adapter.hookAlone() != null && !adapter.placement.layers().isEmpty()) {
       c.put(LAYERS, adapter.placement.layers().stream().sorted().map(Integer::longValue).toList());
     }
     if (hook != null) {
-      hook.sizes(Objects.requireNonNull(adapter.anatomy)).forEach((k, v) -> c.put(k, widen(v)));
+      hook.sizes(anatomy(adapter)).forEach((k, v) -> c.put(k, widen(v)));
     }
     c.put("inference_mode", true);
     List<String> whole = adapter.placement.modulesToSave();
@@ -116,6 +119,10 @@ final class AdapterConfig {
     }
     // sorted as Hugging Face does it, but for patterns, in which the first match wins
     AtomicFiles.writeString(file, Json.formatUnsorted(new TreeMap<>(c)));
+  }
+
+  private static Anatomy anatomy(Adapter adapter) {
+    return Objects.requireNonNull(adapter.anatomy);
   }
 
   /** A list for the embeddings that every model has, else a list by module. */
@@ -181,7 +188,7 @@ final class AdapterConfig {
         reparam = hook.filed();
       }
       requireNoNewLayers(c, values);
-      placement = placement(c, values, blueprint, reparam.kinds().isEmpty());
+      placement = placement(c, values, blueprint, reparam);
     } catch (IllegalArgumentException e) {
       String message = String.valueOf(e.getMessage());
       throw message.startsWith(file.toString())
@@ -233,10 +240,10 @@ final class AdapterConfig {
   }
 
   private static Placement placement(
-      Entries c, Map<String, @Nullable Object> values, Blueprint blueprint, boolean ofHook) {
+      Entries c, Map<String, @Nullable Object> values, Blueprint blueprint, Reparam reparam) {
     List<Site> sites = blueprint.sites();
     List<String> targets = new ArrayList<>();
-    if (!ofHook) { // which says itself where it acts
+    if (!reparam.kinds().isEmpty()) { // a hook says itself where it acts
       targets.addAll(patterns(c, values, "target_modules"));
     }
     List<String> exclude = new ArrayList<>(patterns(c, values, "exclude_modules"));
@@ -262,7 +269,10 @@ final class AdapterConfig {
     for (String m : c.texts("modules_to_save")) {
       save.addAll(endingIn(m, sites));
     }
-    Set<Integer> layers = new LinkedHashSet<>(c.integers(LAYERS));
+    Set<Integer> layers =
+        reparam instanceof Hook hook
+            ? hook.layers(blueprint.anatomy(hook), c)
+            : new LinkedHashSet<>(c.integers(LAYERS));
     c.accept("layers_pattern");
     String bias = c.text("bias", "none");
     return new Placement(

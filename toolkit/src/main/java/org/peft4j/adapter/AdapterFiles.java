@@ -133,7 +133,8 @@ final class AdapterFiles {
 
   /** What modules' names begin with: a prompt's head stands one level higher. */
   private static String modules(Adapter adapter) {
-    return adapter.hookAlone() == null ? MODEL : ROOT;
+    Hook alone = adapter.hookAlone();
+    return alone == null || alone.wrapsModel() ? MODEL : ROOT;
   }
 
   /** What all sites share, where files have it once more at each of the method's. */
@@ -303,6 +304,10 @@ final class AdapterFiles {
           }
         });
     adapter.attachments.values().forEach(a -> unknown.removeAll(repeated(adapter, a).keySet()));
+    Hook alone = adapter.hookAlone();
+    if (alone != null) {
+      unknown.removeIf(key -> alone.isSpare(Objects.requireNonNull(adapter.anatomy), key));
+    }
     unknown.stream().map(extras::problem).filter(Objects::nonNull).forEach(problems::add);
     if (!problems.isEmpty()) {
       throw new IllegalArgumentException(
@@ -316,8 +321,7 @@ final class AdapterFiles {
         () -> {
           found.forEach(
               (tensor, key) -> {
-                boolean shared = adapter.shared.containsKey(key);
-                copy(source, key, tensor, shared ? adapter.hookAlone() : null);
+                copy(source, key, tensor, adapter);
               });
           try (Scope scope = Scope.open();
               NDManager temporary = Torch.newManager()) {
@@ -341,7 +345,8 @@ final class AdapterFiles {
         : "; this one has modules such as " + sites.get(Math.min(sites.size() - 1, 3)).path();
   }
 
-  private static void copy(TensorSource source, String key, Tensor tensor, @Nullable Hook hook) {
+  private static void copy(TensorSource source, String key, Tensor tensor, Adapter adapter) {
+    Hook hook = adapter.shared.containsKey(key) ? adapter.hookAlone() : null;
     NDArray target = tensor.parameter().getArray();
     try (Scope scope = Scope.open();
         NDManager temporary = Torch.newManager()) {
@@ -349,7 +354,11 @@ final class AdapterFiles {
       if (value.getDataType() != target.getDataType()) {
         value = value.toType(target.getDataType(), true);
       }
-      Buffers.copy(hook == null ? value : hook.restored(tensor.entry(), value), target);
+      Buffers.copy(
+          hook == null
+              ? value
+              : hook.restored(Objects.requireNonNull(adapter.anatomy), tensor.entry(), value),
+          target);
     }
   }
 

@@ -22,6 +22,7 @@ import org.peft4j.spi.Hook;
 import org.peft4j.spi.KeysValues;
 import org.peft4j.spi.Pass;
 import org.peft4j.spi.Place;
+import org.peft4j.spi.Site;
 import org.peft4j.spi.Sublayer;
 import org.peft4j.spi.Weight;
 import org.peft4j.tensor.Scope;
@@ -42,6 +43,7 @@ final class AdapterPass extends Pass {
   private final @Nullable Adapter read;
   private @Nullable Context context;
   private @Nullable NDArray ahead;
+  private boolean detached;
 
   /** The manager {@code owner} gets the arrays made on the way. */
   AdapterPass(ParameterStore values, boolean training, Active active, Seed seed, NDManager owner) {
@@ -94,12 +96,51 @@ final class AdapterPass extends Pass {
     }
   }
 
+  /** The same, by what a hook has beside the model's layers alone. */
+  AdapterPass detach() {
+    detached = true;
+    return this;
+  }
+
+  @Override
+  public @Nullable NDArray detached(Supplier<Context> given) {
+    if (!detached) {
+      return null;
+    }
+    NDArray own = null;
+    context = given.get();
+    known.clear();
+    for (Acting a : hooks()) {
+      own = own == null ? a.hook.detached(a.view, context) : own;
+    }
+    if (own == null) {
+      throw new IllegalStateException("no active adapter has a network of its own to detach");
+    }
+    return own;
+  }
+
+  /** The weight of a module of a classifier behind {@link #detached} states; null for others. */
+  private @Nullable Weight detachedHead(Frozen frozen) {
+    for (Acting a : detached ? hooks() : List.<Acting>of()) {
+      for (Site module : a.view.model().sites()) {
+        if (module.frozen() == frozen) {
+          return a.hook.detachedHead(a.view, module);
+        }
+      }
+    }
+    return null;
+  }
+
   Pass below() {
     return below;
   }
 
   @Override
   public NDArray apply(Frozen frozen, NDArray x) {
+    Weight own = detachedHead(frozen);
+    if (own != null) {
+      return frozen.operation().apply(x, own.weight(), own.bias());
+    }
     Frozen merged = active.merged(frozen);
     if (merged != null) {
       return below.apply(merged, x);
@@ -258,6 +299,15 @@ final class AdapterPass extends Pass {
       for (Acting a : hooks()) {
         y = a.hook.embeddings(a.view, context, a.isRead ? y.get(":, :0") : y);
       }
+    }
+    return y;
+  }
+
+  @Override
+  public NDArray entering(Context context, NDArray h) {
+    NDArray y = below.entering(context, h);
+    for (Acting a : hooks()) {
+      y = a.hook.entering(a.view, context, y);
     }
     return y;
   }

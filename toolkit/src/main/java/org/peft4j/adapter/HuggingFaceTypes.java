@@ -8,7 +8,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
-/** The {@code peft_type}s of Hugging Face PEFT 0.21: which are here, and why others are not. */
+/** The {@code peft_type}s of Hugging Face PEFT 0.21, and why names of its past are not read. */
 public final class HuggingFaceTypes {
   /** {@code PeftType} of PEFT 0.21. */
   private static final Set<String> ALL =
@@ -22,17 +22,13 @@ SUPERTUNING TINYLORA TRAINABLE_TOKENS UNILORA VBLORA VERA WAVEFT XLORA
               .strip()
               .split("\\s+"));
 
-  /** Those that are no methods here, and a name of the past. */
+  /** Names of the past. */
   private static final Map<String, String> ABSENT = absent();
 
   private HuggingFaceTypes() {}
 
   private static Map<String, String> absent() {
     Map<String, String> all = new LinkedHashMap<>();
-    all.put(
-        "SHADOW",
-        "a second, smaller model that runs beside the first and is no change of its weights:"
-            + " use pfeiffer");
     all.put("BONE", "the name MiSS had before PEFT 0.18: train it anew as miss");
     return Collections.unmodifiableMap(all);
   }
@@ -42,12 +38,12 @@ SUPERTUNING TINYLORA TRAINABLE_TOKENS UNILORA VBLORA VERA WAVEFT XLORA
     return ALL.contains(peftType) || why(peftType) != null;
   }
 
-  /** What a type that is not here is, and what to use instead; null for all others. */
+  /** What a type that is not read is, and what to use instead; null for all others. */
   public static @Nullable String why(String peftType) {
     return ABSENT.get(peftType);
   }
 
-  /** Types of Hugging Face's that are not here, in alphabetical order. */
+  /** Types of Hugging Face's that are not read, in alphabetical order. */
   public static List<String> absentTypes() {
     return List.copyOf(new TreeSet<>(ABSENT.keySet()));
   }

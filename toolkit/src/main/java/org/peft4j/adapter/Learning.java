@@ -51,6 +51,19 @@ public final class Learning {
     return sum;
   }
 
+  /**
+   * Weight of the loss that {@link PeftModel#detached} adds to the training loss; 0 for none. Only
+   * language models and classifiers of texts have one.
+   */
+  public double auxiliaryLossWeight() {
+    Task task = model.base() instanceof Pretrained p ? p.task() : Task.FEATURES;
+    return task == Task.CAUSAL_LM || task == Task.SEQUENCE_CLASSIFICATION
+        ? model.active().hooks().stream()
+            .mapToDouble(a -> Objects.requireNonNull(a.hook()).auxiliaryLossWeight())
+            .sum()
+        : 0;
+  }
+
   /** How many tokens of their own the methods learn beside those of every text. */
   public int ownTokens() {
     return readers().stream().mapToInt(a -> own(a).learned().length).sum();

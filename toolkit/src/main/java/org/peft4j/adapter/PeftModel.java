@@ -320,6 +320,33 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     }
   }
 
+  /**
+   * What an active adapter has beside the model's layers, as a model of its own: ShadowPEFT's
+   * smaller stack under this model's head. It shares all of its tensors with this model and lives
+   * as long.
+   *
+   * @throws IllegalStateException when it is run while no active adapter has such a network
+   */
+  public final Block detached() {
+    return new AbstractBlock((byte) 1) {
+      @Override
+      protected NDList forwardInternal(
+          ParameterStore store,
+          NDList inputs,
+          boolean training,
+          @Nullable PairList<String, Object> params) {
+        NDManager owner = inputs.head().getManager();
+        AdapterPass pass = pass(store, training, step.get(), "detached", owner).detach();
+        return base.forward(pass, inputs, training, params);
+      }
+
+      @Override
+      public Shape[] getOutputShapes(Shape[] inputs) {
+        return base.getOutputShapes(inputs);
+      }
+    };
+  }
+
   /** A training pass over the tokens that a hook puts in front of texts. */
   final AdapterPass reading(Adapter hook, ParameterStore store, NDManager owner) {
     return new AdapterPass(

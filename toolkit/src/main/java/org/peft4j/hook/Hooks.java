@@ -14,6 +14,7 @@ public final class Hooks {
           new Method(new PrefixTuning(), PrefixTuning::fromConfig),
           new Method(new Cartridge(), Cartridge::fromConfig),
           new Method(new AdaptionPrompt(), AdaptionPrompt::fromConfig),
+          new Method(new Shadow(), Shadow::fromConfig),
           new Method(new Pfeiffer(), Pfeiffer::fromConfig));
 
   private Hooks() {}

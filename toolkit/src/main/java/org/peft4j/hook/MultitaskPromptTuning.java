@@ -111,7 +111,7 @@ public record MultitaskPromptTuning(PromptTuning prompt, int tasks, int ranks) i
   }
 
   @Override
-  public NDArray restored(Declaration.Entry entry, NDArray filed) {
+  public NDArray restored(Anatomy model, Declaration.Entry entry, NDArray filed) {
     return filed;
   }
 

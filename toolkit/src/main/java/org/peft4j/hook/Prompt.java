@@ -44,7 +44,7 @@ interface Prompt extends Hook {
   }
 
   @Override
-  default NDArray restored(Declaration.Entry entry, NDArray filed) {
+  default NDArray restored(Anatomy model, Declaration.Entry entry, NDArray filed) {
     return filed.getShape().get(0) == tokens() ? filed : filed.get(":{}", tokens());
   }
 

@@ -93,6 +93,7 @@ final class Bert extends Body {
         x.add(segments.apply(pass, types(in, pass)))
             .add(positions.apply(pass, at(in, sequence, pass)));
     x = pass.dropout("embeddings", dropout, norm.apply(pass, x));
+    x = pass.entering(sequence.context(), x);
     NDArray bias = sequence.paddingBias();
     for (EncoderLayer layer : layers) {
       x = layer.apply(pass, sequence, x, bias);

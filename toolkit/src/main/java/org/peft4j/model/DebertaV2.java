@@ -139,6 +139,7 @@ final class DebertaV2 extends Body {
     x = norm.apply(pass, x);
     NDArray tokens = sequence.tokens();
     x = pass.dropout("embeddings", dropout, tokens == null ? x : x.mul(tokens));
+    x = pass.entering(sequence.context(), x);
     NDArray bias = sequence.mutualPaddingBias();
     DisentangledHeads.Relation relation = relation(pass, sequence);
     for (EncoderLayer layer : layers) {

@@ -83,6 +83,7 @@ final class DistilBert extends Body {
     NDArray x = pass.embeddings(sequence.context(), words.apply(pass, in.ids()));
     x = x.add(positions.apply(pass, sequence.positions()));
     x = pass.dropout("embeddings", dropout, norm.apply(pass, x));
+    x = pass.entering(sequence.context(), x);
     NDArray bias = sequence.paddingBias();
     for (EncoderLayer layer : layers) {
       x = layer.apply(pass, sequence, x, bias);

@@ -114,6 +114,7 @@ final class Gemma2 extends Body {
     Sequence sequence = in.sequence(pass);
     NDArray scaled = Scalars.mul(words.apply(pass, in.ids()), Math.sqrt(hidden));
     NDArray x = pass.embeddings(sequence.context(), scaled);
+    x = pass.entering(sequence.context(), x);
     Rotary far = traits.far.of(sequence);
     Rotary near = traits.near == traits.far ? far : traits.near.of(sequence);
     for (DecoderLayer layer : layers) {

@@ -80,6 +80,7 @@ final class Gpt2 extends Body {
     NDArray x = pass.embeddings(sequence.context(), words.apply(pass, in.ids()));
     x = x.add(positions.apply(pass, sequence.positions()));
     x = pass.dropout("embeddings", dropout, x);
+    x = pass.entering(sequence.context(), x);
     NDArray bias = sequence.causalBias();
     for (DecoderLayer layer : layers) {
       x = layer.apply(pass, sequence, x, bias);

@@ -73,6 +73,7 @@ final class GptNeoX extends Body {
     Sequence sequence = in.sequence(pass);
     NDArray x = pass.embeddings(sequence.context(), words.apply(pass, in.ids()));
     x = pass.dropout("embeddings", dropout, x);
+    x = pass.entering(sequence.context(), x);
     Rotary turns = rotary.of(sequence);
     NDArray bias = sequence.causalBias();
     for (DecoderLayer layer : layers) {

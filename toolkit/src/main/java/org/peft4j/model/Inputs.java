@@ -11,6 +11,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.nn.KvCache;
 import org.peft4j.nn.Sequence;
+import org.peft4j.spi.Context;
 import org.peft4j.spi.Pass;
 import org.peft4j.tensor.Buffers;
 import org.peft4j.text.Batch;
@@ -58,6 +59,19 @@ public final class Inputs {
     Inputs in = new Inputs(arrays, cache, lastOnly);
     in.check();
     return in;
+  }
+
+  /** The tokens of {@code context} for another stack, which has its own cache. */
+  static Inputs of(Context context, @Nullable KvCache cache) {
+    Map<String, NDArray> arrays = new LinkedHashMap<>();
+    arrays.put("input_ids", context.ids());
+    if (context.mask() != null) {
+      arrays.put("attention_mask", context.mask());
+    }
+    if (context.positions() != null) {
+      arrays.put("position_ids", context.positions());
+    }
+    return new Inputs(arrays, cache, false);
   }
 
   private void check() {

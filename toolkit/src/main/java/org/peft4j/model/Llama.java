@@ -112,6 +112,7 @@ final class Llama extends Body {
   public NDArray encode(Pass pass, Inputs in) {
     Sequence sequence = in.sequence(pass);
     NDArray x = pass.embeddings(sequence.context(), words.apply(pass, in.ids()));
+    x = pass.entering(sequence.context(), x);
     Rotary turns = rotary.of(sequence);
     NDArray whole =
         step == null ? null : step.apply(pass, sequence, x, sequence.causalBias(), turns);

@@ -105,6 +105,7 @@ final class ModernBert extends Body {
     Sequence sequence = in.sequence(pass);
     NDArray x = pass.embeddings(sequence.context(), words.apply(pass, in.ids()));
     x = pass.dropout("embeddings", dropout, embedded.apply(pass, x));
+    x = pass.entering(sequence.context(), x);
     NDArray padding = sequence.paddingBias();
     NDArray window = sequence.windowBias(reach);
     Rotary far = turns(whole, sequence);

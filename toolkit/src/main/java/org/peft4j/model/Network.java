@@ -116,7 +116,7 @@ public final class Network extends Layer {
       return kept(list, () -> new NDList(body.source(pass, in)));
     }
     if (params != null && Boolean.TRUE.equals(params.get(HIDDEN))) {
-      return kept(list, () -> new NDList(body.encode(pass, in)));
+      return kept(list, () -> new NDList(encode(pass, in)));
     }
     NDArray positions = Positions.in(params);
     return kept(list, () -> run(pass, in, positions));
@@ -136,8 +136,13 @@ public final class Network extends Layer {
     }
   }
 
+  private NDArray encode(Pass pass, Inputs in) {
+    NDArray instead = pass.detached(() -> in.sequence(pass).context());
+    return instead == null ? body.encode(pass, in) : instead;
+  }
+
   private NDList run(Pass pass, Inputs in, @Nullable NDArray positions) {
-    NDArray hidden = body.encode(pass, in);
+    NDArray hidden = encode(pass, in);
     if (task().scoresTokens()) {
       hidden = scored(pass, in, hidden, positions);
     }

@@ -86,6 +86,7 @@ final class Opt extends Body {
     NDArray x = pass.embeddings(sequence.context(), words.apply(pass, in.ids()));
     x = projectedIn == null ? x : projectedIn.apply(pass, x);
     x = x.add(positions.apply(pass, sequence.ownPositions().add(OFFSET)));
+    x = pass.entering(sequence.context(), x);
     NDArray bias = sequence.causalBias();
     for (DecoderLayer layer : layers) {
       x = layer.apply(pass, sequence, x, bias);

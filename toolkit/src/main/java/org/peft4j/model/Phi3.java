@@ -67,6 +67,7 @@ final class Phi3 extends Body {
   public NDArray encode(Pass pass, Inputs in) {
     Sequence sequence = in.sequence(pass);
     NDArray x = pass.embeddings(sequence.context(), words.apply(pass, in.ids()));
+    x = pass.entering(sequence.context(), x);
     Rotary turns = rotary.of(sequence);
     NDArray bias = sequence.causalBias(window);
     for (DecoderLayer layer : layers) {

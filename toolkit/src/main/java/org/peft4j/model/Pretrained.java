@@ -24,6 +24,7 @@ import org.peft4j.quant.Storages;
 import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.Dense;
 import org.peft4j.spi.Elements;
+import org.peft4j.spi.Mirror;
 import org.peft4j.spi.Paths;
 import org.peft4j.spi.Slotted;
 import org.peft4j.tensor.Arena;
@@ -47,6 +48,7 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
   private final Block network;
   private final List<Arena> memory;
   private final List<Arena.Hold> holds = new ArrayList<>();
+  private final Mirror.@Nullable Maker mirrors;
 
   /**
    * What is known of a model beside its weights.
@@ -92,6 +94,10 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
     this.network = addChildBlock("", network);
     this.memory = List.copyOf(memory);
     memory.forEach(a -> holds.add(a.heldBy(this)));
+    mirrors =
+        facts.config == null || facts.architecture == null
+            ? null
+            : MirrorStack.maker(facts.config, facts.architecture);
   }
 
   /** The same under the name that others know it by. */
@@ -196,9 +202,11 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
    */
   public @Nullable Anatomy anatomy() {
     Block inner = Overlay.unwrap(network);
-    return inner instanceof Network ours
-        ? ours.anatomy()
-        : inner instanceof Pretrained merged ? merged.anatomy() : null;
+    if (inner instanceof Pretrained merged) {
+      return merged.anatomy();
+    }
+    Anatomy sizes = inner instanceof Network ours ? ours.anatomy() : null;
+    return sizes == null || mirrors == null ? sizes : sizes.mirroredBy(mirrors);
   }
 
   /**

@@ -83,6 +83,7 @@ final class T5Stack extends Layer {
     }
     String name = decodes ? "decoder" : "encoder";
     NDArray y = pass.dropout(name + ".embeddings", sizes.dropout(), x);
+    y = pass.entering(sequence.context(), y);
     for (Block block : blocks) {
       y = block.apply(pass, sequence, y, bias, memory);
     }

@@ -123,6 +123,7 @@ final class Vit extends Body {
     x = pass.embeddings(sequence.context(), x);
     NDArray whole = first.value(pass).add(at.get(":, :1")).broadcast(new Shape(batch, 1, hidden));
     x = pass.dropout("embeddings", dropout, whole.concat(x, 1));
+    x = pass.entering(sequence.context(), x);
     for (EncoderLayer layer : layers) {
       x = layer.apply(pass, sequence, x);
     }

@@ -24,6 +24,9 @@ import org.peft4j.tensor.Seed;
 
 /** Gives a tree of blocks its values, from a file or at random. */
 final class Weights {
+  /** Standard deviation of random first weights. */
+  static final double DEVIATION = 0.02;
+
   private Weights() {}
 
   /**
@@ -138,7 +141,7 @@ final class Weights {
                   switch (p.getType()) {
                     case BIAS, BETA -> owner.zeros(shape, DataType.FLOAT32);
                     case GAMMA -> owner.ones(shape, DataType.FLOAT32);
-                    default -> seed.at(path).normal(owner, shape, 0.02);
+                    default -> seed.at(path).normal(owner, shape, DEVIATION);
                   };
               set(p, value, owner);
             });

@@ -14,6 +14,7 @@ import ai.djl.training.ParameterStore;
 import ai.djl.util.Pair;
 import ai.djl.util.PairList;
 import java.util.IdentityHashMap;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Attending;
 import org.peft4j.spi.Context;
@@ -211,8 +212,23 @@ public class Overlay extends AbstractBlock {
     }
 
     @Override
+    public boolean leavesAttention() {
+      return below.leavesAttention();
+    }
+
+    @Override
     public NDArray embeddings(Context context, NDArray x) {
       return below.embeddings(context, x);
+    }
+
+    @Override
+    public NDArray entering(Context context, NDArray h) {
+      return below.entering(context, h);
+    }
+
+    @Override
+    public @Nullable NDArray detached(Supplier<Context> context) {
+      return below.detached(context);
     }
 
     @Override

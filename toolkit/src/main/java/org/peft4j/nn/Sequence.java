@@ -8,10 +8,8 @@ import ai.djl.pytorch.engine.PtNDManager;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Context;
-import org.peft4j.spi.KeysValues;
 import org.peft4j.spi.Pass;
 import org.peft4j.tensor.Scalars;
 
@@ -86,8 +84,8 @@ public final class Sequence {
     long past = cache == null ? 0 : cache.length();
     Context context =
         cache == null
-            ? new Context(ids, mask, past)
-            : new Context(ids, mask, past, (name, make) -> kept(cache, name, make));
+            ? new Context(ids, mask, positions)
+            : new Context(ids, mask, positions, past, new CacheMemory(cache));
     int virtual = prompt + prefix;
     long tokens = ids.getShape().get(1);
     long length = past == 0 ? tokens + prompt : tokens;
@@ -105,19 +103,6 @@ public final class Sequence {
               + mask.getShape());
     }
     return new Sequence(context, cache, whole, positions, length, offset, virtual);
-  }
-
-  /** A number of every text among the keys and values that a cache does not change. */
-  private static NDArray kept(KvCache cache, String name, Supplier<NDArray> make) {
-    KeysValues both =
-        cache.once(
-            name,
-            () -> {
-              NDArray each = make.get();
-              NDArray wide = each.reshape(each.getShape().get(0), 1, 1, 1);
-              return new KeysValues(wide, wide);
-            });
-    return both.keys().reshape(-1, 1);
   }
 
   public Context context() {

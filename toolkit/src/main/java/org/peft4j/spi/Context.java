@@ -10,10 +10,12 @@ import org.jspecify.annotations.Nullable;
  * @param ids the new tokens, int64 {@code [batch, length]}
  * @param mask 1 at tokens and 0 at padding, {@code [batch, earlier tokens + length]}, or null where
  *     there is no padding
+ * @param positions of the new tokens, int64 {@code [batch, length]}, where somebody gave them
  * @param past number of keys that a cache holds already; 0 at the start of a text
  * @param memory what is kept of the texts from their start on
  */
-public record Context(NDArray ids, @Nullable NDArray mask, long past, Memory memory) {
+public record Context(
+    NDArray ids, @Nullable NDArray mask, @Nullable NDArray positions, long past, Memory memory) {
   /** Keeps what is known of texts beside their keys and values, row by row. */
   @FunctionalInterface
   public interface Memory {
@@ -26,8 +28,8 @@ public record Context(NDArray ids, @Nullable NDArray mask, long past, Memory mem
   }
 
   /** Of texts that are read at once. */
-  public Context(NDArray ids, @Nullable NDArray mask, long past) {
-    this(ids, mask, past, (name, make) -> make.get());
+  public Context(NDArray ids, @Nullable NDArray mask, @Nullable NDArray positions) {
+    this(ids, mask, positions, 0, (name, make) -> make.get());
   }
 
   /** Whether the text starts here, so that virtual tokens go in front of it. */

@@ -68,7 +68,7 @@ public final class Dense implements Frozen {
 
   /**
    * Keeps a copy of the bfloat16 weight of a linear map, for products without gradients that take
-   * less time; freed with {@code owner}.
+   * less time, unless there is one; freed with {@code owner}.
    *
    * @return whether it is such a weight
    */
@@ -77,7 +77,9 @@ public final class Dense implements Frozen {
     if (operation != Operation.LINEAR || !Bfloat16.is(stored)) {
       return false;
     }
-    half = HalfProduct.of(owner, stored);
+    if (prepacked() == null) {
+      half = HalfProduct.of(owner, stored);
+    }
     return true;
   }
 

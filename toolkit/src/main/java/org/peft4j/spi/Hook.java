@@ -2,6 +2,7 @@ package org.peft4j.spi;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -80,6 +81,26 @@ public interface Hook extends Reparam {
     return Map.of();
   }
 
+  /** The {@code target_modules} of its file, of a hook that has some. */
+  default List<String> targetModules(Anatomy model) {
+    return List.of();
+  }
+
+  /** The numbers of the layers that a file adapts; none for all. */
+  default Set<Integer> layers(Anatomy model, Entries file) {
+    return new LinkedHashSet<>(file.integers("layers_to_transform"));
+  }
+
+  /** Whether a file's modules beside it lie in the model, not beside it as those of a prompt do. */
+  default boolean wrapsModel() {
+    return false;
+  }
+
+  /** Whether a file may have this tensor, on which nothing depends. */
+  default boolean isSpare(Anatomy model, String tensor) {
+    return false;
+  }
+
   /**
    * The configuration of the file, when what is saved is not what is trained, such as a prefix
    * without the network that made it. Its tensors are {@link #stored}.
@@ -99,7 +120,7 @@ public interface Hook extends Reparam {
   }
 
   /** What a tensor that was {@link #stored} is here. */
-  default NDArray restored(Declaration.Entry entry, NDArray filed) {
+  default NDArray restored(Anatomy model, Declaration.Entry entry, NDArray filed) {
     return filed;
   }
 
@@ -108,6 +129,11 @@ public interface Hook extends Reparam {
   /** Whether it goes by what the model makes of the inputs in a first pass, see {@link #ahead}. */
   default boolean looksAhead() {
     return false;
+  }
+
+  /** Whether texts are read a second time for it, with a cache beside the model's own. */
+  default boolean readsTwice() {
+    return looksAhead();
   }
 
   /**
@@ -133,6 +159,11 @@ public interface Hook extends Reparam {
     return x;
   }
 
+  /** Hidden states {@code [batch, length, hidden]} in front of a stack's first layer. */
+  default NDArray entering(View view, Context context, NDArray h) {
+    return h;
+  }
+
   /** Keys and values of one layer at the start of a text, maybe lengthened. */
   default KeysValues keysValues(View view, Context context, Place at, KeysValues kv) {
     return kv;
@@ -151,6 +182,26 @@ public interface Hook extends Reparam {
   /** Hidden states {@code [batch, length, hidden]} after a layer. */
   default NDArray layer(View view, Context context, Place at, NDArray h) {
     return h;
+  }
+
+  // ---- what it can do without the model's layers
+
+  /**
+   * Weight in the training loss of the loss that its {@link #detached} states have under the
+   * model's head; 0 for none.
+   */
+  default double auxiliaryLossWeight() {
+    return 0;
+  }
+
+  /** Last hidden states {@code [batch, length, hidden]} by its own tensors; null if it has none. */
+  default @Nullable NDArray detached(View view, Context context) {
+    return null;
+  }
+
+  /** The weight and bias that a module of a classifier has behind {@link #detached} states. */
+  default @Nullable Weight detachedHead(View view, Site module) {
+    return null;
   }
 
   // ---- as a method of no site

@@ -122,6 +122,19 @@ public abstract class Pass extends ParameterStore {
     return x;
   }
 
+  /** Hidden states in front of the first layer of a stack. */
+  public NDArray entering(Context context, NDArray h) {
+    return h;
+  }
+
+  /**
+   * Last hidden states {@code [batch, length, hidden]} by what adapters have beside the model's
+   * layers, for this pass to go on with; null where the layers make them.
+   */
+  public @Nullable NDArray detached(Supplier<Context> context) {
+    return null;
+  }
+
   /** Keys and values of one layer, virtual tokens included. */
   public KeysValues keysValues(Context context, Place at, KeysValues kv) {
     return kv;

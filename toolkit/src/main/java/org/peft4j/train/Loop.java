@@ -53,7 +53,7 @@ final class Loop {
           "the adapters are merged in place\nfix: unmerge() before training");
     }
     this.model = model;
-    this.objective = WithOwnTokens.of(objective, model);
+    this.objective = WithAuxiliaryLoss.of(WithOwnTokens.of(objective, model), model);
     this.validation = validation;
     this.settings = settings;
     long batches = (objective.rows() + settings.batchSize() - 1L) / settings.batchSize();

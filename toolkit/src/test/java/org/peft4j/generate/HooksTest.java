@@ -60,7 +60,7 @@ class HooksTest {
   Stream<DynamicNode> every_case() throws IOException {
     try (Stream<Path> folders = Files.list(GOLDEN.resolve("hooks"))) {
       List<Path> all = folders.sorted().toList();
-      assertThat(all).as("golden adapters").hasSize(31);
+      assertThat(all).as("golden adapters").hasSize(37);
       return all.stream()
           .map(f -> DynamicTest.dynamicTest(f.getFileName().toString(), () -> check(f)));
     }
@@ -74,15 +74,19 @@ class HooksTest {
     String name =
         String.valueOf(
             Json.read(adapter.resolve("adapter_config.json")).get("base_model_name_or_path"));
-    try (Pretrained model = base(name);
-        Tuned tuned = Peft.load(model, adapter);
-        TensorSource io = Safetensors.open(adapter.resolve("io.safetensors"))) {
+    try (TensorSource io = Safetensors.open(adapter.resolve("io.safetensors"));
+        Pretrained loaded = base(name);
+        Pretrained model = scores(io) == 2 ? classifying(loaded) : loaded;
+        Tuned tuned = Peft.load(model, adapter)) {
       for (String side : List.of("right", "left")) {
         assertThat(distance(tuned, io, side)).as(side + " padding").isLessThan(1e-5f);
         assertThat(distance(model, io, side)).as("it acts").isGreaterThan(1e-3f);
         tuned.disable();
         assertThat(distance(tuned, io, side)).isEqualTo(distance(model, io, side));
         tuned.enable();
+      }
+      if (io.names().contains("detached.logits")) {
+        assertThat(distance(tuned.detached(), io, "right", "detached")).isLessThan(1e-5f);
       }
       if (io.names().contains("greedy.tokens")) {
         greedy(tuned, io);
@@ -99,6 +103,16 @@ class HooksTest {
       assertThatThrownBy(tuned::mergeInPlace).hasMessageContaining("no weights to put it into");
       sameBytes(model, tuned, adapter.getFileName().toString());
     }
+  }
+
+  /** 2 for scores of texts, 3 for those of tokens. */
+  private static int scores(TensorSource io) {
+    return io.info("right.logits").shape().dimension();
+  }
+
+  /** The model with a classifier, of which the adapter has the weights. */
+  private static Pretrained classifying(Pretrained model) {
+    return model.task() == Task.CAUSAL_LM ? model.classify(List.of("a", "b", "c")) : model;
   }
 
   private void sameBytes(Pretrained model, Tuned tuned, String name) throws IOException {
@@ -121,6 +135,10 @@ class HooksTest {
   }
 
   private static float distance(Block model, TensorSource io, String side) {
+    return distance(model, io, side, side);
+  }
+
+  private static float distance(Block model, TensorSource io, String side, String scores) {
     return Torch.inference(
         () -> {
           try (Scope scope = Scope.open();
@@ -133,7 +151,7 @@ class HooksTest {
             tellTasks(model, IntStream.range(0, (int) mask.getShape().get(0)).toArray());
             NDArray logits =
                 model.forward(new ParameterStore(manager, false), in, false).singletonOrThrow();
-            NDArray difference = logits.sub(io.load(side + ".logits", manager)).abs();
+            NDArray difference = logits.sub(io.load(scores + ".logits", manager)).abs();
             if (difference.getShape().dimension() == 3 && in.size() == 2) {
               difference = difference.mul(mask.toType(DataType.FLOAT32, false).expandDims(2));
             }
@@ -209,7 +227,7 @@ class HooksTest {
   /** The fixture's rows as one batch: the next token, or the row's number as its label. */
   private static Objective oneBatch(TensorSource io) {
     try (NDManager manager = Torch.newManager()) {
-      if (io.info("right.logits").shape().dimension() == 2) {
+      if (scores(io) == 2) {
         return new Numbered(io);
       }
       NDArray ids = io.load("right.input_ids", manager);
@@ -333,6 +351,8 @@ class HooksTest {
         Peft.cartridge(model).tokens(3),
         Peft.prefixTuning(model).tokens(3).projection(8),
         Peft.adaptionPrompt(model).tokens(3).lastLayers(1),
+        Peft.shadow(model).rank(3),
+        Peft.shadow(model).rank(3).mirror(2, 8, 2, 12).layers(1),
         Peft.pfeiffer(model).reduction(4),
         Peft.pfeiffer(model).reduction(4).layers(1));
   }

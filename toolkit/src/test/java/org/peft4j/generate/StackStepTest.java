@@ -7,6 +7,8 @@ import static org.assertj.core.api.Assertions.within;
 import ai.djl.ndarray.NDArray;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -14,7 +16,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.peft4j.Models;
 import org.peft4j.model.Dtype;
 import org.peft4j.model.Pretrained;
+import org.peft4j.spi.Dense;
 import org.peft4j.spi.Paths;
+import org.peft4j.spi.Slotted;
+import org.peft4j.tensor.HalfProduct;
 
 /** One text's next token takes a short way through a decoder; two texts' take the long one. */
 @Tag("fast")
@@ -105,6 +110,23 @@ class StackStepTest {
       }
       assertThat(difference / largest).isBetween(Float.MIN_VALUE, 1e-5f);
     }
+  }
+
+  @Test
+  void prepacked_twice_a_model_keeps_the_copies_it_has() {
+    try (Pretrained model = model("llama", Dtype.BF16)) {
+      List<HalfProduct> first = copies(model.prepack());
+      assertThat(first).isNotEmpty();
+      assertThat(copies(model.prepack())).isEqualTo(first);
+    }
+  }
+
+  private static List<HalfProduct> copies(Pretrained model) {
+    return Paths.blocks(model).keySet().stream()
+        .filter(b -> b instanceof Slotted slot && slot.frozen() instanceof Dense)
+        .map(b -> ((Dense) ((Slotted) b).frozen()).prepacked())
+        .filter(Objects::nonNull)
+        .toList();
   }
 
   @Test
