@@ -6,8 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
-import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -22,10 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.peft4j.format.Safetensors;
 import org.peft4j.format.TensorSource;
 import org.peft4j.model.Pretrained;
-import org.peft4j.tensor.CrossEntropy;
 import org.peft4j.tensor.Torch;
-import org.peft4j.train.Metrics;
-import org.peft4j.train.Objective;
 import org.peft4j.train.RunListener;
 
 /** AdaMSS's clusters, which files of Hugging Face's do not have, and its budget. */
@@ -84,7 +79,7 @@ class AdamssTest {
       List<Long> changing = new ArrayList<>();
       Map<String, float[]> before = new LinkedHashMap<>();
       tuned
-          .fit(new Rows())
+          .fit(new FewTexts(AdamssTest::ids, 40))
           .epochs(8)
           .batchSize(1)
           .learningRate(0.02)
@@ -137,31 +132,5 @@ class AdamssTest {
                 .forward(new ParameterStore(manager, false), ids(manager), false)
                 .get(0)
                 .toFloatArray());
-  }
-
-  /** One text that goes on with a token. */
-  private static final class Rows implements Objective {
-    @Override
-    public int rows() {
-      return 1;
-    }
-
-    @Override
-    public int length(int row) {
-      return 4;
-    }
-
-    @Override
-    public NDArray loss(
-        Block model, ParameterStore store, NDManager manager, int[] rows, boolean training) {
-      NDArray logits = model.forward(store, ids(manager), training).singletonOrThrow();
-      return CrossEntropy.mean(
-          logits.get(":, -1"), manager.create(new long[] {40}).toType(DataType.INT64, false));
-    }
-
-    @Override
-    public Metrics evaluate(Block model, int batchSize) {
-      throw new UnsupportedOperationException();
-    }
   }
 }

@@ -2,6 +2,7 @@ package org.peft4j;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.peft4j.Outputs.distance;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -50,10 +51,6 @@ class AloraTest {
       out[r] = java.util.Arrays.copyOfRange(TEXTS[r], from, to);
     }
     return out;
-  }
-
-  private static float distance(NDArray a, NDArray b) {
-    return a.sub(b).abs().max().getFloat();
   }
 
   private static Tuned tuned(Pretrained model) {

@@ -2,12 +2,12 @@ package org.peft4j;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.peft4j.Outputs.distance;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
-import ai.djl.training.ParameterStore;
 import java.io.IOException;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Tag;
@@ -41,19 +41,12 @@ class ArrowTest {
   private static NDArray run(Tuned tuned, NDManager manager) throws IOException {
     try (TensorSource io = Safetensors.open(BASE.resolve("io.safetensors"))) {
       NDList in = new NDList(io.load("input_ids", manager), io.load("attention_mask", manager));
-      NDArray logits =
-          Torch.inference(
-              () -> tuned.forward(new ParameterStore(manager, false), in, false).head());
-      return atTokens(logits, in.get(1));
+      return atTokens(Outputs.of(tuned, in), in.get(1));
     }
   }
 
   private static NDArray atTokens(NDArray logits, NDArray mask) {
     return logits.mul(mask.toType(DataType.FLOAT32, false).expandDims(2));
-  }
-
-  private static float distance(NDArray a, NDArray b) {
-    return a.sub(b).abs().max().getFloat();
   }
 
   @ParameterizedTest

@@ -1,13 +1,12 @@
 package org.peft4j;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.peft4j.Outputs.distance;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Block;
-import ai.djl.training.ParameterStore;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -25,11 +24,8 @@ import org.peft4j.onnx.OnnxSession;
 import org.peft4j.spi.Method;
 import org.peft4j.spi.Placement;
 import org.peft4j.spi.Reparam;
-import org.peft4j.tensor.CrossEntropy;
 import org.peft4j.tensor.Torch;
 import org.peft4j.train.Fit;
-import org.peft4j.train.Metrics;
-import org.peft4j.train.Objective;
 
 /**
  * Every registered method, at its defaults, on a whole model: trains, merges, comes back to the
@@ -101,7 +97,7 @@ class EveryMethodTest {
 
   private static List<Double> losses(Tuned tuned) {
     return tuned
-        .fit(new Rows())
+        .fit(new FewTexts(EveryMethodTest::inputs, 1, 2))
         .maxSteps(4)
         .learningRate(0.02)
         .warmup(0)
@@ -120,7 +116,7 @@ class EveryMethodTest {
       NDArray plain = run(model, manager);
       try (Tuned tuned = Peft.attach(model, method, Placement.DEFAULT, 1)) {
         Fit fit =
-            tuned.fit(new Rows()).epochs(8).learningRate(0.02).warmup(0).batchSize(2).quiet().run();
+            tuned.fit(new FewTexts(EveryMethodTest::inputs, 1, 2)).epochs(8).learningRate(0.02).warmup(0).batchSize(2).quiet().run();
         assertThat(fit.steps().get(fit.steps().size() - 1).loss())
             .as("loss after training")
             .isLessThan(fit.steps().get(0).loss());
@@ -182,39 +178,6 @@ class EveryMethodTest {
   }
 
   private static NDArray run(Block model, NDManager manager) {
-    return Torch.inference(
-        () ->
-            model
-                .forward(new ParameterStore(manager, false), inputs(manager), false)
-                .singletonOrThrow());
-  }
-
-  private static float distance(NDArray a, NDArray b) {
-    return a.sub(b).abs().max().getFloat();
-  }
-
-  /** Two texts that are to get labels 1 and 2. */
-  private static final class Rows implements Objective {
-    @Override
-    public int rows() {
-      return 2;
-    }
-
-    @Override
-    public int length(int row) {
-      return 5;
-    }
-
-    @Override
-    public NDArray loss(
-        Block model, ParameterStore store, NDManager manager, int[] rows, boolean training) {
-      NDArray logits = model.forward(store, inputs(manager), training).singletonOrThrow();
-      return CrossEntropy.mean(logits, manager.arange(1, 3, 1, DataType.INT64));
-    }
-
-    @Override
-    public Metrics evaluate(Block model, int batchSize) {
-      throw new UnsupportedOperationException();
-    }
+    return Outputs.of(model, inputs(manager));
   }
 }

@@ -21,11 +21,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.peft4j.format.Safetensors;
 import org.peft4j.format.TensorSource;
 import org.peft4j.model.Pretrained;
-import org.peft4j.tensor.CrossEntropy;
 import org.peft4j.tensor.Torch;
 import org.peft4j.train.Fit;
-import org.peft4j.train.Metrics;
-import org.peft4j.train.Objective;
 
 /**
  * LoRA and a method with a shared tensor, VeRA, on every family of decoders that Hugging Face PEFT
@@ -101,7 +98,7 @@ class FamilyAdaptersTest {
 
   private static void trains(Tuned tuned) {
     Fit fit =
-        tuned.fit(new Rows()).epochs(6).learningRate(0.02).warmup(0).batchSize(2).quiet().run();
+        tuned.fit(new FewTexts(FamilyAdaptersTest::texts, 40, 50)).epochs(6).learningRate(0.02).warmup(0).batchSize(2).quiet().run();
     assertThat(fit.steps().get(fit.steps().size() - 1).loss())
         .as("loss after training")
         .isLessThan(fit.steps().get(0).loss());
@@ -142,28 +139,7 @@ class FamilyAdaptersTest {
   }
 
   /** Two texts, each of which goes on with a token. */
-  private static final class Rows implements Objective {
-    @Override
-    public int rows() {
-      return 2;
-    }
-
-    @Override
-    public int length(int row) {
-      return 5;
-    }
-
-    @Override
-    public NDArray loss(
-        Block model, ParameterStore store, NDManager manager, int[] rows, boolean training) {
-      NDArray ids = manager.create(new long[][] {{4, 9, 11, 3, 8}, {8, 7, 5, 21, 30}});
-      NDArray logits = model.forward(store, new NDList(ids), training).singletonOrThrow();
-      return CrossEntropy.mean(logits.get(":, -1"), manager.create(new long[] {40, 50}));
-    }
-
-    @Override
-    public Metrics evaluate(Block model, int batchSize) {
-      throw new UnsupportedOperationException();
-    }
+  private static NDList texts(NDManager manager) {
+    return new NDList(manager.create(new long[][] {{4, 9, 11, 3, 8}, {8, 7, 5, 21, 30}}));
   }
 }

@@ -31,11 +31,7 @@ class LilyTest {
   @TempDir Path dir;
 
   private static NDArray logits(Block model, NDManager manager, long[][] ids) {
-    return Torch.inference(
-        () ->
-            model
-                .forward(new ParameterStore(manager, false), new NDList(manager.create(ids)), false)
-                .get(0));
+    return Outputs.of(model, new NDList(manager.create(ids)));
   }
 
   /** Of 2 layers: q 32 to 32 and v 32 to 16. */

@@ -2,12 +2,11 @@ package org.peft4j;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.peft4j.Outputs.distance;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Block;
-import ai.djl.training.ParameterStore;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -58,13 +57,6 @@ class MultitaskPromptTuningTest {
   }
 
   private static NDArray logits(Block model, NDManager manager) {
-    NDArray ids = manager.create(new long[][] {{4, 9, 11, 3}, {8, 7, 5, 21}});
-    NDList in = new NDList(ids, ids.onesLike());
-    return Torch.inference(
-        () -> model.forward(new ParameterStore(manager, false), in, false).get(0));
-  }
-
-  private static float distance(NDArray a, NDArray b) {
-    return a.sub(b).abs().max().getFloat();
+    return Outputs.of(model, manager, new long[][] {{4, 9, 11, 3}, {8, 7, 5, 21}});
   }
 }

@@ -2,12 +2,11 @@ package org.peft4j;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.peft4j.Outputs.distance;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Block;
-import ai.djl.training.ParameterStore;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -163,13 +162,6 @@ class ShadowTest {
   }
 
   private static NDArray logits(Block model, NDManager manager) {
-    NDArray ids = manager.create(new long[][] {{4, 5, 3, 2}, {6, 7, 5, 1}});
-    NDList in = new NDList(ids, ids.onesLike());
-    return Torch.inference(
-        () -> model.forward(new ParameterStore(manager, false), in, false).get(0));
-  }
-
-  private static float distance(NDArray a, NDArray b) {
-    return a.sub(b).abs().max().getFloat();
+    return Outputs.of(model, manager, new long[][] {{4, 5, 3, 2}, {6, 7, 5, 1}});
   }
 }

@@ -2,6 +2,7 @@ package org.peft4j;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.peft4j.Outputs.distance;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -48,15 +49,9 @@ class XLoraTest {
   private static NDArray run(Block model, NDManager manager) throws IOException {
     try (TensorSource io = Safetensors.open(BASE.resolve("io.safetensors"))) {
       NDList in = new NDList(io.load("input_ids", manager), io.load("attention_mask", manager));
-      NDArray logits =
-          Torch.inference(
-              () -> model.forward(new ParameterStore(manager, false), in, false).head());
+      NDArray logits = Outputs.of(model, in);
       return logits.mul(in.get(1).toType(DataType.FLOAT32, false).expandDims(2));
     }
-  }
-
-  private static float distance(NDArray a, NDArray b) {
-    return a.sub(b).abs().max().getFloat();
   }
 
   @ParameterizedTest

@@ -56,7 +56,7 @@ final class MethodsCommand implements Callable<Integer> {
     columns.add(left("Hugging Face").with(e -> huggingFace(e.standard())));
     columns.add(left("defaults").with(e -> e.standard().summary()));
     System.out.println(AsciiTable.getTable(AsciiTable.NO_BORDERS, Methods.all(), columns));
-    System.out.println("\nHugging Face's types that are not here:\n");
+    System.out.println("\nNames that Hugging Face has given up:\n");
     List<ColumnData<String>> absent =
         List.of(
             new Column()

@@ -117,6 +117,10 @@ final class DescribedBuilder {
       return;
     }
     at.shape = text(frozen.shape()) + (frozen.biasParameter() != null ? " + bias" : "");
+    if (frozen instanceof Dense dense && dense.prepacked() != null) {
+      at.dtype += " + f16";
+      at.bytes += frozen.shape().size() * DataType.FLOAT16.getNumOfBytes();
+    }
     if (!(frozen instanceof Dense)) {
       at.dtype = frozen.getClass().getSimpleName().toLowerCase(Locale.ROOT);
       at.parameters = frozen.shape().size() + frozen.biasSize();

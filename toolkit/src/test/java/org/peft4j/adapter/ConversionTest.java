@@ -2,6 +2,7 @@ package org.peft4j.adapter;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.peft4j.Outputs.distance;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -35,10 +36,6 @@ class ConversionTest {
             model
                 .forward(new ParameterStore(manager, false), new NDList(ids), false)
                 .singletonOrThrow());
-  }
-
-  private static float distance(NDArray a, NDArray b) {
-    return a.sub(b).abs().max().getFloat();
   }
 
   @ParameterizedTest

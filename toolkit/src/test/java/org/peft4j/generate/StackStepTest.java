@@ -118,6 +118,7 @@ class StackStepTest {
       List<HalfProduct> first = copies(model.prepack());
       assertThat(first).isNotEmpty();
       assertThat(copies(model.prepack())).isEqualTo(first);
+      assertThat(model.describe().toString()).contains("bf16 + f16");
     }
   }
 
