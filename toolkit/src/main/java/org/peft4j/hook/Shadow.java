@@ -30,7 +30,7 @@ import org.peft4j.tensor.ActivationFunction;
 import org.peft4j.tensor.Scalars;
 
 /**
- * ShadowPEFT, by Hugging Face PEFT's implementation: a smaller stack of the model's own kind reads
+ * ShadowPEFT (Li et al., arXiv 2604.19254) as Hugging Face PEFT has it: a smaller stack of the model's own kind reads
  * the tokens first and makes shadow states s {@code [batch, length, hidden]}. Each adapted layer f
  * then takes {@code h' = h + alpha (dropout(h - s) D^T) U^T}, D {@code [r, hidden]}, U {@code
  * [hidden, r]}, 0 at first, and moves the shadow on, {@code s <- (1 - g) s + g T(f(h'))}, {@code g
