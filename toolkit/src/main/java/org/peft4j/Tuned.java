@@ -138,6 +138,17 @@ public final class Tuned extends PeftModel {
   }
 
   /**
+   * The smaller model that an active adapter has beside this one (ShadowPEFT), as a plain model of
+   * the same architecture with memory of its own: to be saved, exported and run without this one.
+   * Training made it good at the same task by its auxiliary loss.
+   *
+   * @throws IllegalStateException when no active adapter has one, or it cannot stand alone
+   */
+  public Pretrained detach() {
+    return detachedModel(model);
+  }
+
+  /**
    * Writes the adapters in Hugging Face PEFT's format; or, where {@code dir} ends in {@code .gguf},
    * the active one as a file for llama.cpp, in float32.
    *

@@ -116,7 +116,14 @@ class EveryMethodTest {
       NDArray plain = run(model, manager);
       try (Tuned tuned = Peft.attach(model, method, Placement.DEFAULT, 1)) {
         Fit fit =
-            tuned.fit(new FewTexts(EveryMethodTest::inputs, 1, 2)).epochs(8).learningRate(0.02).warmup(0).batchSize(2).quiet().run();
+            tuned
+                .fit(new FewTexts(EveryMethodTest::inputs, 1, 2))
+                .epochs(8)
+                .learningRate(0.02)
+                .warmup(0)
+                .batchSize(2)
+                .quiet()
+                .run();
         assertThat(fit.steps().get(fit.steps().size() - 1).loss())
             .as("loss after training")
             .isLessThan(fit.steps().get(0).loss());

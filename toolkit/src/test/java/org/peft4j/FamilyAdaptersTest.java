@@ -98,7 +98,14 @@ class FamilyAdaptersTest {
 
   private static void trains(Tuned tuned) {
     Fit fit =
-        tuned.fit(new FewTexts(FamilyAdaptersTest::texts, 40, 50)).epochs(6).learningRate(0.02).warmup(0).batchSize(2).quiet().run();
+        tuned
+            .fit(new FewTexts(FamilyAdaptersTest::texts, 40, 50))
+            .epochs(6)
+            .learningRate(0.02)
+            .warmup(0)
+            .batchSize(2)
+            .quiet()
+            .run();
     assertThat(fit.steps().get(fit.steps().size() - 1).loss())
         .as("loss after training")
         .isLessThan(fit.steps().get(0).loss());

@@ -47,7 +47,8 @@ class PolyTest {
       assertThatThrownBy(() -> Outputs.of(tuned, inputs(manager)))
           .hasMessageContaining("numbers from 0 to 2")
           .hasMessageContaining("found: none");
-      assertThatThrownBy(() -> Outputs.of(tuned.task(3), inputs(manager))).hasMessageContaining("found: [3]");
+      assertThatThrownBy(() -> Outputs.of(tuned.task(3), inputs(manager)))
+          .hasMessageContaining("found: [3]");
       assertThatThrownBy(() -> Outputs.of(tuned.task(1, 2, 0), inputs(manager)))
           .hasMessageContaining("each of 2 texts");
       tuned.task(1).mergeInPlace();
@@ -63,8 +64,11 @@ class PolyTest {
         Tuned tuned = Peft.poly(model).tasks(2).skills(2).targets("all-linear").apply()) {
       List<RunListener.Step> steps =
           tuned
-              .fit(new Multitask(
- List.of(new FewTexts(PolyTest::inputs, 0, 0), new FewTexts(PolyTest::inputs, 1, 1))))
+              .fit(
+                  new Multitask(
+                      List.of(
+                          new FewTexts(PolyTest::inputs, 0, 0),
+                          new FewTexts(PolyTest::inputs, 1, 1))))
               .epochs(60)
               .learningRate(0.03)
               .warmup(0)

@@ -36,7 +36,8 @@ class ShadowTest {
         Tuned tuned = Peft.shadow(model).rank(4).layers(1, 2).apply()) {
       NDArray before = logits(model, manager);
       assertThat(distance(logits(tuned, manager), before)).isZero();
-      assertThat(distance(logits(tuned.detached(), manager), before)).isGreaterThan(1e-3f);
+      assertThat(distance(logits(tuned.learning().detached(), manager), before))
+          .isGreaterThan(1e-3f);
       Noise.on(tuned);
       assertThat(distance(logits(tuned, manager), before)).isGreaterThan(1e-4f);
       assertThat(distance(logits(tuned.disable(), manager), before)).isZero();
@@ -60,7 +61,7 @@ class ShadowTest {
     try (Pretrained model = Models.load(GOLDEN.resolve("hf/base/bert"));
         NDManager manager = Torch.newManager();
         Tuned tuned = Peft.shadow(model).rank(4).apply()) {
-      NDArray before = logits(tuned.detached(), manager);
+      NDArray before = logits(tuned.learning().detached(), manager);
       assertThat(before.getShape()).isEqualTo(logits(tuned, manager).getShape());
       tuned
           .trainable()
@@ -70,8 +71,19 @@ class ShadowTest {
                   p.getArray().muli(2);
                 }
               });
-      assertThat(distance(logits(tuned.detached(), manager), before)).isGreaterThan(1e-4f);
+      assertThat(distance(logits(tuned.learning().detached(), manager), before))
+          .isGreaterThan(1e-4f);
       assertThat(distance(logits(tuned, manager), logits(model, manager))).isZero();
+    }
+  }
+
+  @Test
+  void a_model_that_labels_tokens_has_no_second_head() {
+    try (Pretrained model = Models.load(GOLDEN.resolve("encoders/bert_tokens"));
+        Tuned tuned = Peft.shadow(model).rank(4).apply()) {
+      assertThat(tuned.trainable().keySet())
+          .isNotEmpty()
+          .noneMatch(name -> name.contains("shadow_head"));
     }
   }
 
@@ -119,12 +131,42 @@ class ShadowTest {
   }
 
   @Test
+  void detached_it_is_a_model_that_can_be_saved_and_loaded() {
+    try (Pretrained model = llama();
+        NDManager manager = Torch.newManager();
+        Tuned tuned = Peft.shadow(model).mirror(2, 16, 2, 24).apply()) {
+      Noise.on(tuned);
+      Pretrained alone = tuned.detach();
+      NDArray there = logits(tuned.learning().detached(), manager);
+      assertThat(distance(logits(alone, manager), there)).isLessThan(1e-5f);
+      alone.save(dir.resolve("small"));
+      alone.close();
+      try (Pretrained again = Models.load(dir.resolve("small"))) {
+        assertThat(distance(logits(again, manager), there)).isLessThan(1e-5f);
+        assertThat(again.tokenizer().vocabularySize()).isEqualTo(10);
+      }
+    }
+  }
+
+  @Test
+  void a_narrow_one_behind_a_pooler_cannot_stand_alone() {
+    try (Pretrained model = Models.load(GOLDEN.resolve("hf/base/bert"));
+        Tuned tuned = Peft.shadow(model).mirror(1, 8, 2, 12).apply()) {
+      assertThatThrownBy(tuned::detach)
+          .hasMessageContaining("what is beside it cannot stand alone")
+          .hasMessageContaining("pooler")
+          .hasMessageContaining("fix: train with a mirror as wide as the model");
+    }
+  }
+
+  @Test
   void without_one_there_is_nothing_to_detach() {
     try (Pretrained model = llama();
         NDManager manager = Torch.newManager();
         Tuned tuned = Peft.lora(model).rank(2).apply()) {
-      assertThatThrownBy(() -> logits(tuned.detached(), manager))
+      assertThatThrownBy(() -> logits(tuned.learning().detached(), manager))
           .hasMessageContaining("no active adapter has a network of its own");
+      assertThatThrownBy(tuned::detach).hasMessageContaining("nothing to detach");
     }
   }
 

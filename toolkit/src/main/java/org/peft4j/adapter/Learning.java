@@ -4,7 +4,10 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.AbstractBlock;
+import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
+import ai.djl.util.PairList;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -52,8 +55,33 @@ public final class Learning {
   }
 
   /**
-   * Weight of the loss that {@link PeftModel#detached} adds to the training loss; 0 for none. Only
-   * language models and classifiers of texts have one.
+   * What an active adapter has beside the model's layers, as a block: ShadowPEFT's smaller stack
+   * under the model's head. It shares all of its tensors with the model and lives as long.
+   *
+   * @throws IllegalStateException when it is run while no active adapter has such a network
+   */
+  public Block detached() {
+    return new AbstractBlock((byte) 1) {
+      @Override
+      protected NDList forwardInternal(
+          ParameterStore store,
+          NDList inputs,
+          boolean training,
+          @Nullable PairList<String, Object> params) {
+        NDManager owner = inputs.head().getManager();
+        return model.base().forward(model.beside(store, training, owner), inputs, training, params);
+      }
+
+      @Override
+      public Shape[] getOutputShapes(Shape[] inputs) {
+        return model.base().getOutputShapes(inputs);
+      }
+    };
+  }
+
+  /**
+   * Weight of the loss that {@link #detached} adds to the training loss; 0 for none. Only language
+   * models and classifiers of texts have one.
    */
   public double auxiliaryLossWeight() {
     Task task = model.base() instanceof Pretrained p ? p.task() : Task.FEATURES;

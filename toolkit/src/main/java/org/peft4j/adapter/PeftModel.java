@@ -111,14 +111,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
    */
   public PeftModel add(String name, Reparam reparam, Placement placement, long seed) {
     requireNotMerged("add an adapter");
-    if (adapters.containsKey(name)) {
-      throw new IllegalArgumentException(
-          "adapter '" + name + "' exists\nfix: delete it first, or choose another name");
-    }
-    if (name.isBlank() || name.contains("/") || name.contains("\\")) {
-      throw new IllegalArgumentException(
-          "adapter name: expected some text without slashes, found '" + name + "'");
-    }
+    requireNew(name);
     Adapter adapter =
         new AdapterBuilder(blueprint, arena.manager()).build(name, reparam, placement, seed);
     Experts.copy(this, adapter);
@@ -224,10 +217,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
    */
   public PeftModel combine(String name, Map<String, Double> weights, Combination how) {
     requireNotMerged("combine adapters");
-    if (adapters.containsKey(name)) {
-      throw new IllegalArgumentException(
-          "adapter '" + name + "' exists\nfix: delete it first, or choose another name");
-    }
+    requireNew(name);
     put(new Combiner(this, weights, how).build(name));
     return this;
   }
@@ -242,10 +232,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
    */
   public PeftModel route(String name, int topK, double temperature, String... experts) {
     requireNotMerged("route adapters");
-    if (adapters.containsKey(name)) {
-      throw new IllegalArgumentException(
-          "adapter '" + name + "' exists\nfix: delete it first, or choose another name");
-    }
+    requireNew(name);
     put(new Routing(this, List.of(experts)).build(name, topK, temperature));
     return this;
   }
@@ -268,10 +255,7 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
    */
   public final Conversion.Report convertToLora(String name, int rank, double energy) {
     requireNotMerged("convert adapters");
-    if (adapters.containsKey(name)) {
-      throw new IllegalArgumentException(
-          "adapter '" + name + "' exists\nfix: delete it first, or choose another name");
-    }
+    requireNew(name);
     Conversion.Made made = new Conversion(this, active, rank, energy).build(name);
     put(made.adapter());
     return made.report();
@@ -288,6 +272,17 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
 
   final NDManager manager() {
     return arena.manager();
+  }
+
+  private void requireNew(String name) {
+    if (adapters.containsKey(name)) {
+      throw new IllegalArgumentException(
+          "adapter '" + name + "' exists\nfix: delete it first, or choose another name");
+    }
+    if (name.isBlank() || name.contains("/") || name.contains("\\")) {
+      throw new IllegalArgumentException(
+          "adapter name: expected some text without slashes, found '" + name + "'");
+    }
   }
 
   private void put(Adapter adapter) {
@@ -320,31 +315,14 @@ public class PeftModel extends AbstractBlock implements AutoCloseable {
     }
   }
 
-  /**
-   * What an active adapter has beside the model's layers, as a model of its own: ShadowPEFT's
-   * smaller stack under this model's head. It shares all of its tensors with this model and lives
-   * as long.
-   *
-   * @throws IllegalStateException when it is run while no active adapter has such a network
-   */
-  public final Block detached() {
-    return new AbstractBlock((byte) 1) {
-      @Override
-      protected NDList forwardInternal(
-          ParameterStore store,
-          NDList inputs,
-          boolean training,
-          @Nullable PairList<String, Object> params) {
-        NDManager owner = inputs.head().getManager();
-        AdapterPass pass = pass(store, training, step.get(), "detached", owner).detach();
-        return base.forward(pass, inputs, training, params);
-      }
+  /** What an active adapter has beside {@code whole}, as a model of its own. */
+  protected final Pretrained detachedModel(Pretrained whole) {
+    return new Detachment(this, whole).make();
+  }
 
-      @Override
-      public Shape[] getOutputShapes(Shape[] inputs) {
-        return base.getOutputShapes(inputs);
-      }
-    };
+  /** A pass by what a hook has beside the model's layers, see {@link Learning#detached}. */
+  final AdapterPass beside(ParameterStore store, boolean training, NDManager owner) {
+    return pass(store, training, step.get(), "detached", owner).detach();
   }
 
   /** A training pass over the tokens that a hook puts in front of texts. */

@@ -30,15 +30,15 @@ import org.peft4j.tensor.ActivationFunction;
 import org.peft4j.tensor.Scalars;
 
 /**
- * ShadowPEFT (Li et al., arXiv 2604.19254) as Hugging Face PEFT has it: a smaller stack of the model's own kind reads
- * the tokens first and makes shadow states s {@code [batch, length, hidden]}. Each adapted layer f
- * then takes {@code h' = h + alpha (dropout(h - s) D^T) U^T}, D {@code [r, hidden]}, U {@code
- * [hidden, r]}, 0 at first, and moves the shadow on, {@code s <- (1 - g) s + g T(f(h'))}, {@code g
- * = sigmoid(G(f(h')))}, T and G two linear layers with a GELU between them. Training adds, with a
- * small weight, the loss of the first s under the model's head, so that {@code detached()} is a
- * small model that stands alone. In a classifier the head for that is a copy of its own, here
- * behind the classifier's own pooling; in Gemma 2 scores pass the model's cap, which PEFT leaves
- * out there.
+ * ShadowPEFT (Li et al., arXiv 2604.19254) as Hugging Face PEFT has it: a smaller stack of the
+ * model's own kind reads the tokens first and makes shadow states s {@code [batch, length,
+ * hidden]}. Each adapted layer f then takes {@code h' = h + alpha (dropout(h - s) D^T) U^T}, D
+ * {@code [r, hidden]}, U {@code [hidden, r]}, 0 at first, and moves the shadow on, {@code s <- (1 -
+ * g) s + g T(f(h'))}, {@code g = sigmoid(G(f(h')))}, T and G two linear layers with a GELU between
+ * them. Training adds, with a small weight, the loss of the first s under the model's head, so that
+ * {@code detach()} gives a small model that stands alone. In a classifier the head for that is a
+ * copy of its own, here behind the classifier's own pooling; in Gemma 2 scores pass the model's
+ * cap, which PEFT leaves out there.
  *
  * @param rank r
  * @param alpha strength of what is added
@@ -142,7 +142,7 @@ public record Shadow(
       theta.trained(PROJECTION, new Shape(d, backbone.hidden()), Init.KAIMING);
     }
     for (Site module : model.sites()) {
-      String head = head(module);
+      String head = head(model, module);
       if (head != null) {
         theta.trained(head + ".weight", module.frozen().shape(), (c, s) -> w0(module, c).weight());
         if (module.hasBias()) {
@@ -211,10 +211,11 @@ public record Shadow(
   }
 
   /** What the tensors of a classifier's module for the shadow begin with; null for all others. */
-  private static @Nullable String head(Site module) {
+  private static @Nullable String head(Anatomy model, Site module) {
+    Mirror.Maker mirrors = model.mirrors();
     String path = module.path();
     String rest = path.replaceFirst("^(score|classifier)(?=\\.|$)", "");
-    return rest.equals(path) ? null : HEAD + rest;
+    return mirrors == null || !mirrors.classifiesTexts() || rest.equals(path) ? null : HEAD + rest;
   }
 
   // ---- where it acts
@@ -291,15 +292,25 @@ public record Shadow(
 
   @Override
   public NDArray detached(View view, Context context) {
-    NDArray own =
-        mirror(view.model())
-            .encode(view.model(), view.pass(), n -> view.theta().apply(BACKBONE + n), context);
-    return view.has(PROJECTION) ? Operation.LINEAR.apply(own, view.get(PROJECTION), null) : own;
+    Anatomy model = view.model();
+    NDArray own = mirror(model).encode(model, view.pass(), n -> mirrored(view, n), context);
+    NDArray projection = projection(view);
+    return projection == null ? own : Operation.LINEAR.apply(own, projection, null);
+  }
+
+  @Override
+  public @Nullable NDArray mirrored(View view, String tensor) {
+    return view.theta().apply(BACKBONE + tensor);
+  }
+
+  @Override
+  public @Nullable NDArray projection(View view) {
+    return view.theta().apply(PROJECTION);
   }
 
   @Override
   public @Nullable Weight detachedHead(View view, Site module) {
-    String head = head(module);
+    String head = head(view.model(), module);
     return head == null || !view.has(head + ".weight")
         ? null
         : new Weight(view.get(head + ".weight"), view.theta().apply(head + ".bias"));

@@ -281,6 +281,12 @@ public final class Loader {
             + kind);
   }
 
+  /** Blocks without values for such a task. */
+  static Network network(
+      Config config, Architecture architecture, Task task, @Nullable Pooling pooling) {
+    return network(config, architecture, new Plan(task, pooling), null);
+  }
+
   private static Network network(
       Config config, Architecture architecture, Plan plan, @Nullable TensorSource source) {
     boolean pooled =

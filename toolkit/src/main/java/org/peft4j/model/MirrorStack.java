@@ -49,33 +49,52 @@ final class MirrorStack implements Mirror {
 
   private final Architecture architecture;
   private final Body body;
-  private final Map<String, Parameter> parameters = new LinkedHashMap<>();
+  private final Map<String, Parameter> parameters;
   private final IdentityHashMap<Parameter, String> names = new IdentityHashMap<>();
 
   private MirrorStack(Architecture architecture, Config config) {
     this.architecture = architecture;
     this.body = architecture.body(config, false);
-    Map<String, Parameter> all = Paths.parameters(body);
-    boolean nested = all.keySet().stream().allMatch(p -> p.startsWith(DECODER)); // OPT's
-    all.forEach(
-        (path, p) -> {
-          String name = architecture.fileName(nested ? path.substring(DECODER.length()) : path);
-          parameters.put(name, p);
-          names.put(p, name);
-        });
+    this.parameters = named(architecture, body);
+    parameters.forEach((name, p) -> names.put(p, name));
   }
 
-  /** Makes mirrors of such a model; null where it does not read tokens, or has experts. */
-  static @Nullable Maker maker(Config config, Architecture architecture) {
+  /** The parameters of a body by the names that files have for them inside of it. */
+  static Map<String, Parameter> named(Architecture architecture, Body body) {
+    Map<String, Parameter> all = Paths.parameters(body);
+    boolean nested = all.keySet().stream().allMatch(p -> p.startsWith(DECODER)); // OPT's
+    Map<String, Parameter> out = new LinkedHashMap<>();
+    all.forEach(
+        (path, p) ->
+            out.put(architecture.fileName(nested ? path.substring(DECODER.length()) : path), p));
+    return out;
+  }
+
+  /**
+   * Makes mirrors of such a model; null where it does not read tokens, or has experts.
+   *
+   * @param task what the model is for
+   */
+  static Mirror.@Nullable Maker maker(Config config, Architecture architecture, Task task) {
     if (!architecture.inputs().contains("input_ids") || architecture.experts() != null) {
       return null;
     }
     Map<Size, Mirror> made = new ConcurrentHashMap<>();
-    return size ->
-        made.computeIfAbsent(size, s -> new MirrorStack(architecture, resized(config, s)));
+    return new Mirror.Maker() {
+      @Override
+      public Mirror of(Size size) {
+        return made.computeIfAbsent(size, s -> new MirrorStack(architecture, resized(config, s)));
+      }
+
+      @Override
+      public boolean classifiesTexts() {
+        return task == Task.SEQUENCE_CLASSIFICATION;
+      }
+    };
   }
 
-  private static Config resized(Config config, Size size) {
+  /** The configuration of a model of that size. */
+  static Config resized(Config config, Size size) {
     Config c = config;
     if (STATED_HEADS.contains(config.modelType()) && config.values().get(HEAD) == null) {
       int head = config.size("hidden_size") / config.size("num_attention_heads");

@@ -97,7 +97,7 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
     mirrors =
         facts.config == null || facts.architecture == null
             ? null
-            : MirrorStack.maker(facts.config, facts.architecture);
+            : MirrorStack.maker(facts.config, facts.architecture, facts.task);
   }
 
   /** The same under the name that others know it by. */
@@ -294,6 +294,17 @@ public final class Pretrained extends AbstractBlock implements AutoCloseable {
   /** Whether any of its weights are kept in a storage such as {@code nf4}. */
   public boolean isQuantised() {
     return Paths.blocks(network).keySet().stream().anyMatch(Quantising::isQuantised);
+  }
+
+  /**
+   * A mirror of this model as an ordinary model of its architecture, with the head, tokenizer and
+   * labels of this one and memory of its own.
+   *
+   * @throws IllegalStateException where its states are less wide than this model's and the head is
+   *     more than linear in them
+   */
+  public Pretrained mirrored(Mirror.Size size, Mirror.Values values) {
+    return new MirrorModel(this, values).of(size);
   }
 
   /** The same model with every quantised weight decoded, once and for all. */

@@ -147,7 +147,8 @@ final class Weights {
             });
   }
 
-  private static void set(Parameter parameter, NDArray value, NDManager owner) {
+  /** Gives a parameter its value, which {@code owner} is to own. */
+  static void set(Parameter parameter, NDArray value, NDManager owner) {
     NDArray owned = Scope.giveTo(owner, value);
     parameter.setInitializer(
         (m, s, t) -> owned); // the one way to give a value to a parameter that knows its shape

@@ -199,6 +199,21 @@ public interface Hook extends Reparam {
     return null;
   }
 
+  /** Size of the smaller model whose states these are; null if they are no such model's. */
+  default Mirror.@Nullable Size mirror() {
+    return null;
+  }
+
+  /** A tensor of that model by its name there; null where the model's own one serves. */
+  default @Nullable NDArray mirrored(View view, String tensor) {
+    return null;
+  }
+
+  /** From its states to the model's, {@code [hidden, its hidden]}; null where they are as wide. */
+  default @Nullable NDArray projection(View view) {
+    return null;
+  }
+
   /** The weight and bias that a module of a classifier has behind {@link #detached} states. */
   default @Nullable Weight detachedHead(View view, Site module) {
     return null;

@@ -27,6 +27,23 @@ public interface Mirror {
   interface Maker {
     /** The mirror of that size; the same one each time. */
     Mirror of(Size size);
+
+    /** Whether the model tells texts apart, so that a mirror may have a classifier of its own. */
+    default boolean classifiesTexts() {
+      return false;
+    }
+  }
+
+  /** Where a model of its own that is made of a mirror has its values from. */
+  interface Values {
+    /** A tensor of the mirror by name; null for its token embeddings where the model's serve. */
+    @Nullable NDArray ofMirror(String tensor);
+
+    /** The weight or bias of a module of the model by its path; null where there is none. */
+    @Nullable NDArray ofModel(String path);
+
+    /** From the mirror's states to the model's, {@code [hidden, its hidden]}; null if as wide. */
+    @Nullable NDArray projection();
   }
 
   /** Width of its hidden states. */

@@ -9,7 +9,8 @@ import org.peft4j.tensor.Scalars;
 
 /**
  * An objective, with the same once more for what an active method has beside the model's layers: of
- * a loss l, and m by {@link PeftModel#detached}, the loss is {@code l + weight m}.
+ * a loss l, and m by {@link org.peft4j.adapter.Learning#detached}, the loss is {@code l + weight
+ * m}.
  */
 final class WithAuxiliaryLoss implements Objective {
   private final Objective whole;
@@ -25,7 +26,7 @@ final class WithAuxiliaryLoss implements Objective {
   /** {@code whole} itself where no active method has such a network, or does not train it so. */
   static Objective of(Objective whole, PeftModel model) {
     double weight = model.learning().auxiliaryLossWeight();
-    return weight == 0 ? whole : new WithAuxiliaryLoss(whole, model.detached(), weight);
+    return weight == 0 ? whole : new WithAuxiliaryLoss(whole, model.learning().detached(), weight);
   }
 
   @Override
