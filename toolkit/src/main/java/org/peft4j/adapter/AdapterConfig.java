@@ -49,6 +49,9 @@ final class AdapterConfig {
   private static final Set<String> WITHOUT_MODULES =
       Set.of("TRAINABLE_TOKENS", "XLORA", "ADAPTION_PROMPT");
 
+  /** What an expression among targets begins with. */
+  private static final String EXPRESSION = "regex:";
+
   private static final String PARAMETERS = "target_parameters";
 
   private static final String REPLICATION = "layer_replication";
@@ -263,7 +266,7 @@ final class AdapterConfig {
     }
     exclude.removeIf(
         e ->
-            !e.startsWith("regex:")
+            !e.startsWith(EXPRESSION)
                 && sites.stream().noneMatch(s -> s.path().equals(e) || s.path().endsWith("." + e)));
     Set<String> save = new LinkedHashSet<>();
     for (String m : c.texts("modules_to_save")) {
@@ -271,7 +274,7 @@ final class AdapterConfig {
     }
     Set<Integer> layers =
         reparam instanceof Hook hook
-            ? hook.layers(blueprint.anatomy(hook), c)
+            ? layers(hook.targetModules(blueprint.anatomy(hook)), c, values)
             : new LinkedHashSet<>(c.integers(LAYERS));
     c.accept("layers_pattern");
     String bias = c.text("bias", "none");
@@ -282,6 +285,39 @@ final class AdapterConfig {
         List.copyOf(save),
         Placement.Bias.of(bias),
         tokens(c, values.get(TOKENS)));
+  }
+
+  /**
+   * The numbers of the layers that the file of a hook adapts, by {@code target_modules} where it
+   * names layers so, as Hugging Face reads them; none for all.
+   *
+   * @param all the names of all layers
+   */
+  private static Set<Integer> layers(
+      List<String> all, Entries c, Map<String, @Nullable Object> values) {
+    Set<Integer> numbers = new LinkedHashSet<>(c.integers(LAYERS));
+    List<String> wanted = all.isEmpty() ? List.of() : patterns(c, values, "target_modules");
+    if (wanted.isEmpty()) {
+      return numbers;
+    }
+    Set<Integer> out = new LinkedHashSet<>();
+    for (String layer : all) {
+      int n = Site.layerOf(layer);
+      boolean counts = numbers.isEmpty() || numbers.contains(n); // but for whole names
+      if (wanted.stream()
+          .anyMatch(
+              w ->
+                  w.startsWith(EXPRESSION)
+                      ? layer.matches(w.substring(EXPRESSION.length()))
+                      : layer.equals(w) || (counts && layer.endsWith("." + w)))) {
+        out.add(n);
+      }
+    }
+    if (out.isEmpty()) {
+      throw new IllegalArgumentException(
+          "target_modules\nexpected: layers, such as " + all.get(0) + "\nfound: " + wanted);
+    }
+    return out.size() == all.size() ? Set.of() : out;
   }
 
   /**
@@ -355,12 +391,12 @@ final class AdapterConfig {
       Entries c, Map<String, @Nullable Object> values, String key) {
     if (values.get(key) instanceof String s) {
       c.accept(key);
-      return List.of(s.equals("all-linear") ? s : "regex:" + s);
+      return List.of(s.equals("all-linear") ? s : EXPRESSION + s);
     }
     List<String> out = new ArrayList<>();
     for (String name : c.texts(key)) {
       boolean role = Targets.ROLES.contains(name);
-      out.add(role ? "regex:(.*\\.)?" + java.util.regex.Pattern.quote(name) : name);
+      out.add(role ? EXPRESSION + "(.*\\.)?" + java.util.regex.Pattern.quote(name) : name);
     }
     return out;
   }

@@ -43,10 +43,7 @@ public record Pfeiffer(double reduction, String activation, double scaling, doub
   }
 
   public Pfeiffer {
-    if (!(reduction > 0 && Double.isFinite(reduction))) {
-      throw new IllegalArgumentException(
-          "reduction_factor: expected a number above 0, found " + reduction);
-    }
+    Checks.positive("reduction_factor", reduction);
     ActivationFunction.of(activation, "non_linearity");
     Checks.finite("scaling", scaling);
     Checks.probability("dropout", dropout);

@@ -4,13 +4,10 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Activation;
 import ai.djl.training.ParameterStore;
-import java.util.Collection;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.Checks;
@@ -40,23 +37,31 @@ import org.peft4j.tensor.Scalars;
  * copy of its own, here behind the classifier's own pooling; in Gemma 2 scores pass the model's
  * cap, which PEFT leaves out there.
  *
- * @param rank r
- * @param alpha strength of what is added
- * @param dropout probability on h - s, in training
+ * @param each what each adapted layer has
  * @param mirror size of the smaller stack
  * @param sharesEmbeddings whether it reads the model's token embeddings, where it is as wide
- * @param update width within T and G; 0 for the rank
  * @param auxiliaryLossWeight weight of the first s's own loss; 0 for none
  */
 public record Shadow(
-    int rank,
-    double alpha,
-    double dropout,
-    Mirror.Size mirror,
-    boolean sharesEmbeddings,
-    int update,
-    double auxiliaryLossWeight)
+    Each each, Mirror.Size mirror, boolean sharesEmbeddings, double auxiliaryLossWeight)
     implements Hook {
+  /**
+   * What a layer has.
+   *
+   * @param rank r
+   * @param alpha strength of what is added
+   * @param dropout probability on h - s, in training
+   * @param update width within T and G; 0 for the rank
+   */
+  public record Each(int rank, double alpha, double dropout, int update) {
+    public Each {
+      Checks.rank(rank);
+      Checks.finite("shadow_alpha", alpha);
+      Checks.probability("shadow_dropout", dropout);
+      Checks.atLeast("update_hidden_size", 0, update);
+    }
+  }
+
   private static final String ROOT = "base_model.";
   private static final String BACKBONE = ROOT + "shadow_backbone.default.";
   private static final String PROJECTION = ROOT + "shadow_projection.default.weight";
@@ -66,22 +71,17 @@ public record Shadow(
   private static final String TRANSFORM = ".shadow_update_transform.default.";
   private static final String GATE = ".shadow_update_gate.default.";
   private static final String STATE = "shadow state in front of layer ";
-  private static final String TARGETS = "target_modules";
 
   /** Rank 8, one layer as wide as the model's. */
   public Shadow() {
-    this(8, 0.1, 0.2, new Mirror.Size(1, 0, 0, 0), true, 0, 0.05);
+    this(new Each(8, 0.1, 0.2, 0), new Mirror.Size(1, 0, 0, 0), true, 0.05);
   }
 
   public Shadow {
-    Checks.rank(rank);
-    Checks.finite("shadow_alpha", alpha);
-    Checks.probability("shadow_dropout", dropout);
     Checks.atLeast("shadow_num_hidden_layers", 1, mirror.layers());
     Checks.atLeast("shadow_hidden_size", 0, mirror.hidden());
     Checks.atLeast("shadow_num_attention_heads", 0, mirror.heads());
     Checks.atLeast("shadow_intermediate_size", 0, mirror.inner());
-    Checks.atLeast("update_hidden_size", 0, update);
     Checks.finite("auxiliary_loss_weight", auxiliaryLossWeight);
   }
 
@@ -156,9 +156,9 @@ public record Shadow(
     String last = model.paths().get(model.paths().size() - 1);
     for (String layer : model.paths()) {
       String at = at(model, layer);
-      theta.trained(at + DOWN, new Shape(rank, d), Init.KAIMING);
-      theta.trained(at + UP, new Shape(d, rank), Init.ZEROS);
-      int width = update > 0 ? update : rank;
+      theta.trained(at + DOWN, new Shape(each.rank, d), Init.KAIMING);
+      theta.trained(at + UP, new Shape(d, each.rank), Init.ZEROS);
+      int width = each.update > 0 ? each.update : each.rank;
       for (String network : List.of(TRANSFORM, GATE)) {
         boolean trained = !layer.equals(last); // behind it nobody looks at the shadow
         linear(theta, trained, at + network + "0", d, width);
@@ -256,9 +256,9 @@ public record Shadow(
               + "\nfix: use it without adapters that put virtual tokens in front");
     }
     String at = at(view, layer);
-    NDArray apart = view.dropout(at, dropout, h.sub(s));
+    NDArray apart = view.dropout(at, each.dropout, h.sub(s));
     NDArray low = Operation.LINEAR.apply(apart, view.get(at + DOWN), null);
-    return h.add(Scalars.mul(Operation.LINEAR.apply(low, view.get(at + UP), null), alpha));
+    return h.add(Scalars.mul(Operation.LINEAR.apply(low, view.get(at + UP), null), each.alpha));
   }
 
   /** s in front of a layer. */
@@ -358,42 +358,12 @@ public record Shadow(
     return model.paths().stream().map(p -> path(model, p)).toList();
   }
 
-  /** Names of layers, or one expression for them, as Hugging Face reads them. */
-  @Override
-  public Set<Integer> layers(Anatomy model, Entries c) {
-    Collection<String> names = c.texts(TARGETS);
-    boolean pattern = c.isText(TARGETS);
-    List<Integer> numbers = c.integers("layers_to_transform");
-    Set<Integer> out = new LinkedHashSet<>();
-    for (String layer : model.paths()) {
-      String path = path(model, layer);
-      int n = Site.layerOf(layer);
-      boolean counts = numbers.isEmpty() || numbers.contains(n);
-      if (names.isEmpty()
-          || (pattern && path.matches(names.iterator().next()))
-          || (!pattern
-              && (names.contains(path)
-                  || (counts && names.stream().anyMatch(e -> path.endsWith("." + e)))))) {
-        out.add(n);
-      }
-    }
-    if (out.isEmpty()) {
-      throw new IllegalArgumentException(
-          TARGETS
-              + "\nexpected: layers, such as "
-              + targetModules(model).get(0)
-              + "\nfound: "
-              + names);
-    }
-    return out.size() == model.paths().size() ? Set.of() : out;
-  }
-
   @Override
   public Map<String, Object> toConfig() {
     Map<String, Object> c = new LinkedHashMap<>();
-    c.put("r", rank);
-    c.put("shadow_alpha", alpha);
-    c.put("shadow_dropout", dropout);
+    c.put("r", each.rank);
+    c.put("shadow_alpha", each.alpha);
+    c.put("shadow_dropout", each.dropout);
     c.put("init_weights", true);
     c.put("shadow_model", "mirror");
     c.put("shadow_num_hidden_layers", mirror.layers());
@@ -401,7 +371,7 @@ public record Shadow(
     c.put("shadow_num_attention_heads", given(mirror.heads()));
     c.put("shadow_intermediate_size", given(mirror.inner()));
     c.put("share_embeddings", sharesEmbeddings);
-    c.put("update_hidden_size", given(update));
+    c.put("update_hidden_size", given(each.update));
     c.put("auxiliary_loss_weight", auxiliaryLossWeight);
     return c;
   }
@@ -420,25 +390,26 @@ public record Shadow(
               + ", a model of its own\nfix: train with a mirror");
     }
     return new Shadow(
-        c.integer("r", 8),
-        c.number("shadow_alpha", 0.1),
-        c.number("shadow_dropout", 0.2),
+        new Each(
+            c.integer("r", 8),
+            c.number("shadow_alpha", 0.1),
+            c.number("shadow_dropout", 0.2),
+            c.integer("update_hidden_size", 0)),
         new Mirror.Size(
             c.integer("shadow_num_hidden_layers", 1),
             c.integer("shadow_hidden_size", 0),
             c.integer("shadow_num_attention_heads", 0),
             c.integer("shadow_intermediate_size", 0)),
         c.flag("share_embeddings", true),
-        c.integer("update_hidden_size", 0),
         c.number("auxiliary_loss_weight", 0.05));
   }
 
   @Override
   public String summary() {
     return "rank "
-        + rank
+        + each.rank
         + ", alpha "
-        + alpha
+        + each.alpha
         + ", beside a stack of "
         + mirror.layers()
         + (mirror.layers() == 1 ? " layer" : " layers")
@@ -455,87 +426,59 @@ public record Shadow(
       return new Options<>(draft(new Shadow(), target));
     }
 
+    private Options<R> each(Each each) {
+      Shadow t = tuner();
+      return with(new Shadow(each, t.mirror, t.sharesEmbeddings, t.auxiliaryLossWeight));
+    }
+
     /** Rank of what is added to hidden states; default 8. */
     public Options<R> rank(int r) {
-      Shadow t = tuner();
-      return with(
-          new Shadow(
-              r,
-              t.alpha,
-              t.dropout,
-              t.mirror,
-              t.sharesEmbeddings,
-              t.update,
-              t.auxiliaryLossWeight));
+      Each e = tuner().each;
+      return each(new Each(r, e.alpha, e.dropout, e.update));
     }
 
     /** Strength of what is added; default 0.1. */
     public Options<R> alpha(double alpha) {
-      Shadow t = tuner();
-      return with(
-          new Shadow(
-              t.rank,
-              alpha,
-              t.dropout,
-              t.mirror,
-              t.sharesEmbeddings,
-              t.update,
-              t.auxiliaryLossWeight));
+      Each e = tuner().each;
+      return each(new Each(e.rank, alpha, e.dropout, e.update));
     }
 
     /** Dropout in training; default 0.2. */
     public Options<R> dropout(double p) {
-      Shadow t = tuner();
-      return with(
-          new Shadow(
-              t.rank, t.alpha, p, t.mirror, t.sharesEmbeddings, t.update, t.auxiliaryLossWeight));
+      Each e = tuner().each;
+      return each(new Each(e.rank, e.alpha, p, e.update));
+    }
+
+    /** Width of the networks that move the shadow on; default the rank. */
+    public Options<R> updateSize(int width) {
+      Each e = tuner().each;
+      return each(new Each(e.rank, e.alpha, e.dropout, width));
     }
 
     /**
      * Size of the smaller stack; default one layer of the model's sizes.
      *
-     * @param hidden width of its hidden states, {@code heads} of its query heads, {@code inner} of
-     *     its feed-forward parts; 0 for the model's
+     * @param layers number of its layers
+     * @param hidden width of its hidden states; 0 for the model's
+     * @param heads number of its query heads; 0 for the model's
+     * @param inner width of its feed-forward parts; 0 for the model's
      */
     public Options<R> mirror(int layers, int hidden, int heads, int inner) {
       Shadow t = tuner();
-      return with(
-          new Shadow(
-              t.rank,
-              t.alpha,
-              t.dropout,
-              new Mirror.Size(layers, hidden, heads, inner),
-              t.sharesEmbeddings,
-              t.update,
-              t.auxiliaryLossWeight));
+      Mirror.Size size = new Mirror.Size(layers, hidden, heads, inner);
+      return with(new Shadow(t.each, size, t.sharesEmbeddings, t.auxiliaryLossWeight));
     }
 
     /** Gives the smaller stack token embeddings of its own. */
     public Options<R> ownEmbeddings() {
       Shadow t = tuner();
-      return with(
-          new Shadow(t.rank, t.alpha, t.dropout, t.mirror, false, t.update, t.auxiliaryLossWeight));
-    }
-
-    /** Width of the networks that move the shadow on; default the rank. */
-    public Options<R> updateSize(int width) {
-      Shadow t = tuner();
-      return with(
-          new Shadow(
-              t.rank,
-              t.alpha,
-              t.dropout,
-              t.mirror,
-              t.sharesEmbeddings,
-              width,
-              t.auxiliaryLossWeight));
+      return with(new Shadow(t.each, t.mirror, false, t.auxiliaryLossWeight));
     }
 
     /** Weight of the shadow's own loss; default 0.05, 0 for none. */
     public Options<R> auxiliaryLoss(double weight) {
       Shadow t = tuner();
-      return with(
-          new Shadow(t.rank, t.alpha, t.dropout, t.mirror, t.sharesEmbeddings, t.update, weight));
+      return with(new Shadow(t.each, t.mirror, t.sharesEmbeddings, weight));
     }
   }
 }

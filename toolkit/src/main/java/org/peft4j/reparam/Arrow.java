@@ -10,6 +10,7 @@ import java.util.Objects;
 import java.util.Set;
 import org.peft4j.spi.Anatomy;
 import org.peft4j.spi.At;
+import org.peft4j.spi.Checks;
 import org.peft4j.spi.Declaration;
 import org.peft4j.spi.Entries;
 import org.peft4j.spi.Hook;
@@ -57,10 +58,7 @@ public record Arrow(
       throw new IllegalArgumentException(
           "top_k\nexpected: from 1 to the number of LoRAs, " + experts.size() + "\nfound: " + topK);
     }
-    if (!(temperature > 0 && Double.isFinite(temperature))) {
-      throw new IllegalArgumentException(
-          "router_temperature\nexpected: above 0\nfound: " + temperature);
-    }
+    Checks.positive("router_temperature", temperature);
   }
 
   @Override

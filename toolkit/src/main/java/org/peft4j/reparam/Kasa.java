@@ -36,12 +36,8 @@ public record Kasa(Lora lora, double beta, double gamma) implements OnLora {
   }
 
   public Kasa {
-    Checks.finite("beta", beta);
-    Checks.finite("gamma", gamma);
-    if (beta < 0 || gamma < 0) {
-      throw new IllegalArgumentException(
-          "beta, gamma\nexpected: at least 0\nfound: " + beta + ", " + gamma);
-    }
+    Checks.notNegative("beta", beta);
+    Checks.notNegative("gamma", gamma);
     if (lora.init().needsMatrix() || lora.init().fromData()) {
       throw new IllegalArgumentException(
           "init: KaSA changes the base itself\nexpected: kaiming, gaussian or random\nfound: "

@@ -2,6 +2,7 @@ package org.peft4j.reparam;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
+import org.peft4j.spi.Checks;
 import org.peft4j.spi.Init;
 import org.peft4j.spi.Sensitivity;
 import org.peft4j.spi.Site;
@@ -18,9 +19,7 @@ import org.peft4j.tensor.Svd;
  */
 record LoraGa(Sensitivity seen, double gamma) implements LoraStart {
   LoraGa {
-    if (!(gamma > 0 && Double.isFinite(gamma))) {
-      throw new IllegalArgumentException("stable_gamma\nexpected: above 0\nfound: " + gamma);
-    }
+    Checks.positive("stable_gamma", gamma);
   }
 
   private record Factors(NDArray a, NDArray b) {}

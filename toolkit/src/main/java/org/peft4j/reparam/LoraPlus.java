@@ -17,10 +17,7 @@ public record LoraPlus(Lora lora, double ratio) implements OnLora {
 
   public LoraPlus {
     Checks.finite("loraplus_lr_ratio", ratio);
-    if (ratio <= 0) {
-      throw new IllegalArgumentException(
-          "loraplus_lr_ratio: expected a number above 0, found " + ratio);
-    }
+    Checks.positive("loraplus_lr_ratio", ratio);
   }
 
   @Override

@@ -55,9 +55,7 @@ public record MonteClora(
     Checks.atLeast("num_samples", 1, samples);
     Checks.finite("sample_scaler", scale);
     Checks.finite("kl_loss_weight", weight);
-    if (!(prior > 0 && Double.isFinite(prior))) {
-      throw new IllegalArgumentException("dirichlet_prior\nexpected: above 0\nfound: " + prior);
-    }
+    Checks.positive("dirichlet_prior", prior);
   }
 
   @Override

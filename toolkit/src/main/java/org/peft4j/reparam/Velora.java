@@ -63,9 +63,7 @@ public record Velora(Lora lora, int groups, double scale, Vector vector) impleme
 
   public Velora {
     Checks.atLeast("num_groups", 1, groups);
-    if (!(scale > 0 && Double.isFinite(scale))) {
-      throw new IllegalArgumentException("scale\nexpected: above 0\nfound: " + scale);
-    }
+    Checks.positive("scale", scale);
   }
 
   @Override

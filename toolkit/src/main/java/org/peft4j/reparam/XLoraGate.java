@@ -49,10 +49,7 @@ public record XLoraGate(
     Checks.probability("xlora_dropout_p", dropout);
     Checks.finite("scaling_pass_value", firstPass);
     Checks.finite("global_scaling_weight", scale);
-    if (!(temperature > 0 && Double.isFinite(temperature))) {
-      throw new IllegalArgumentException(
-          "softmax_temperature\nexpected: above 0\nfound: " + temperature);
-    }
+    Checks.positive("softmax_temperature", temperature);
     if (topK != null) {
       Checks.atLeast("top_k_lora", 1, topK);
       if (firstPass != 0) {

@@ -16,6 +16,20 @@ public final class Checks {
     }
   }
 
+  /** A finite number above 0. */
+  public static void positive(String name, double value) {
+    if (!(value > 0 && Double.isFinite(value))) {
+      throw new IllegalArgumentException(name + "\nexpected: above 0\nfound: " + value);
+    }
+  }
+
+  /** A finite number of at least 0. */
+  public static void notNegative(String name, double value) {
+    if (!(value >= 0 && Double.isFinite(value))) {
+      throw new IllegalArgumentException(name + "\nexpected: at least 0\nfound: " + value);
+    }
+  }
+
   public static void probability(String name, double p) {
     if (!(p >= 0 && p < 1)) {
       throw new IllegalArgumentException(name + ": expected a probability in [0, 1), found " + p);

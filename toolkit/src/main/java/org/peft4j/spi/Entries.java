@@ -105,11 +105,6 @@ public final class Entries {
     throw wrong(key, "a string, true or false", v);
   }
 
-  /** Whether it is a string rather than a list of some. */
-  public boolean isText(String key) {
-    return raw(key) instanceof String;
-  }
-
   /** A list of strings; one string stands for a list of it. */
   public List<String> texts(String key) {
     Object v = raw(key);

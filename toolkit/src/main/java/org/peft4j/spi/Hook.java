@@ -2,7 +2,6 @@ package org.peft4j.spi;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -81,14 +80,12 @@ public interface Hook extends Reparam {
     return Map.of();
   }
 
-  /** The {@code target_modules} of its file, of a hook that has some. */
+  /**
+   * The {@code target_modules} of its file where these are layers: one for each of {@link
+   * Anatomy#paths}; none where a file does not name layers so.
+   */
   default List<String> targetModules(Anatomy model) {
     return List.of();
-  }
-
-  /** The numbers of the layers that a file adapts; none for all. */
-  default Set<Integer> layers(Anatomy model, Entries file) {
-    return new LinkedHashSet<>(file.integers("layers_to_transform"));
   }
 
   /** Whether a file's modules beside it lie in the model, not beside it as those of a prompt do. */

@@ -90,8 +90,8 @@ class HookContractTest {
       all.add(new Cartridge(3, 2));
     }
     if (method.standard() instanceof Shadow) {
-      all.add(new Shadow(3, 0.7, 0, new Mirror.Size(2, 5, 0, 0), true, 4, 0));
-      all.add(new Shadow(3, 0.7, 0, new Mirror.Size(1, 0, 0, 0), false, 0, 0.5));
+      all.add(new Shadow(new Shadow.Each(3, 0.7, 0, 4), new Mirror.Size(2, 5, 0, 0), true, 0));
+      all.add(new Shadow(new Shadow.Each(3, 0.7, 0, 0), new Mirror.Size(1, 0, 0, 0), false, 0.5));
     }
     if (method.standard() instanceof Pfeiffer) {
       all.add(new Pfeiffer(4, "gelu", 2, 0));
