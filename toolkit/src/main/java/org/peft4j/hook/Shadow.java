@@ -199,15 +199,16 @@ public record Shadow(
     return ROOT + "model." + path(model, layer);
   }
 
-  /** A layer's whole path, with what the model has around its body. */
+  /** A layer's whole path: all have the same around the body, such as {@code model.} */
   private static String path(Anatomy model, String layer) {
-    String inside = "." + layer + ".";
-    return model.sites().stream()
-        .map(s -> "." + s.path())
-        .filter(p -> p.contains(inside))
-        .map(p -> p.substring(1, p.indexOf(inside) + inside.length() - 1))
-        .findFirst()
-        .orElse(layer);
+    String inside = "." + model.paths().get(0) + ".";
+    for (Site site : model.sites()) {
+      int at = ("." + site.path()).indexOf(inside);
+      if (at >= 0) {
+        return site.path().substring(0, at) + layer;
+      }
+    }
+    return layer;
   }
 
   /** What the tensors of a classifier's module for the shadow begin with; null for all others. */
