@@ -79,7 +79,7 @@ class AdamssTest {
       List<Long> changing = new ArrayList<>();
       Map<String, float[]> before = new LinkedHashMap<>();
       tuned
-          .fit(new FewTexts(AdamssTest::ids, 40))
+          .fit(new FewTexts(AdamssTest::ids, List.of(40L)))
           .epochs(8)
           .batchSize(1)
           .learningRate(0.02)

@@ -97,7 +97,7 @@ class EveryMethodTest {
 
   private static List<Double> losses(Tuned tuned) {
     return tuned
-        .fit(new FewTexts(EveryMethodTest::inputs, 1, 2))
+        .fit(new FewTexts(EveryMethodTest::inputs, List.of(1L, 2L)))
         .maxSteps(4)
         .learningRate(0.02)
         .warmup(0)
@@ -117,7 +117,7 @@ class EveryMethodTest {
       try (Tuned tuned = Peft.attach(model, method, Placement.DEFAULT, 1)) {
         Fit fit =
             tuned
-                .fit(new FewTexts(EveryMethodTest::inputs, 1, 2))
+                .fit(new FewTexts(EveryMethodTest::inputs, List.of(1L, 2L)))
                 .epochs(8)
                 .learningRate(0.02)
                 .warmup(0)

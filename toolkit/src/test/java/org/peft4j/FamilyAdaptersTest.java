@@ -10,6 +10,7 @@ import ai.djl.training.ParameterStore;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -99,7 +100,7 @@ class FamilyAdaptersTest {
   private static void trains(Tuned tuned) {
     Fit fit =
         tuned
-            .fit(new FewTexts(FamilyAdaptersTest::texts, 40, 50))
+            .fit(new FewTexts(FamilyAdaptersTest::texts, List.of(40L, 50L)))
             .epochs(6)
             .learningRate(0.02)
             .warmup(0)

@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
+import java.util.List;
 import java.util.function.Function;
 import org.peft4j.tensor.CrossEntropy;
 import org.peft4j.train.Metrics;
@@ -17,10 +18,14 @@ import org.peft4j.train.Objective;
  * @param inputs the texts, made anew for each step
  * @param answers the label of each, or the token it goes on with
  */
-record FewTexts(Function<NDManager, NDList> inputs, long... answers) implements Objective {
+record FewTexts(Function<NDManager, NDList> inputs, List<Long> answers) implements Objective {
+  FewTexts {
+    answers = List.copyOf(answers);
+  }
+
   @Override
   public int rows() {
-    return answers.length;
+    return answers.size();
   }
 
   @Override
@@ -33,7 +38,8 @@ record FewTexts(Function<NDManager, NDList> inputs, long... answers) implements 
       Block model, ParameterStore store, NDManager manager, int[] rows, boolean training) {
     NDArray scores = model.forward(store, inputs.apply(manager), training).get(0);
     NDArray last = scores.getShape().dimension() == 3 ? scores.get(":, -1") : scores;
-    return CrossEntropy.mean(last, manager.create(answers).toType(DataType.INT64, false));
+    long[] labels = answers.stream().mapToLong(Long::longValue).toArray();
+    return CrossEntropy.mean(last, manager.create(labels).toType(DataType.INT64, false));
   }
 
   @Override

@@ -67,8 +67,8 @@ class PolyTest {
               .fit(
                   new Multitask(
                       List.of(
-                          new FewTexts(PolyTest::inputs, 0, 0),
-                          new FewTexts(PolyTest::inputs, 1, 1))))
+                          new FewTexts(PolyTest::inputs, List.of(0L, 0L)),
+                          new FewTexts(PolyTest::inputs, List.of(1L, 1L)))))
               .epochs(60)
               .learningRate(0.03)
               .warmup(0)
