@@ -12,7 +12,7 @@ public final class Outputs {
   private Outputs() {}
 
   /** The first output for texts of the same length. */
-  static NDArray of(Block model, NDManager manager, long[]... texts) {
+  public static NDArray of(Block model, NDManager manager, long[]... texts) {
     NDArray ids = manager.create(texts);
     return of(model, new NDList(ids, ids.onesLike(), ids.zerosLike()));
   }

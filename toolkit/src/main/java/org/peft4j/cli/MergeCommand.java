@@ -26,13 +26,19 @@ final class MergeCommand implements Callable<Integer> {
       description = "Where to write the merged model.")
   private Path out = Path.of("");
 
+  @Option(
+      names = "--detach",
+      description =
+          "Write the smaller model that a shadow adapter has beside its base instead, alone.")
+  private boolean detach;
+
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;
 
   @Override
   public Integer call() {
     try (Tuned tuned = options.tuned();
-        Pretrained merged = tuned.merge()) {
+        Pretrained merged = detach ? tuned.detach() : tuned.merge()) {
       merged.save(out);
       Map<String, @Nullable Object> line = new LinkedHashMap<>();
       line.put("out", out.toString());
