@@ -18,8 +18,10 @@ import org.peft4j.format.AtomicFiles;
 import org.peft4j.format.Json;
 import org.peft4j.model.Pooling;
 import org.peft4j.model.Pretrained;
+import org.peft4j.reparam.Alora;
 import org.peft4j.spi.Method;
 import org.peft4j.spi.Placement;
+import org.peft4j.spi.Reparam;
 
 /**
  * Methods at their defaults on one real task: tell WordNet's noun supersenses apart by their
@@ -199,7 +201,14 @@ final class Comparison {
 
   private Tuned attach(Method method, int seed) {
     Pretrained model = data.embedder().classify(data.splits().labels(), Pooling.MEAN, seed);
-    return Peft.attach(model, method.standard(), Placement.DEFAULT, seed);
+    return Peft.attach(model, standard(method, model), Placement.DEFAULT, seed);
+  }
+
+  /** The method's defaults; what a text has to call is called by how every text begins. */
+  private static Reparam standard(Method method, Pretrained model) {
+    return method.standard() instanceof Alora called
+        ? new Alora(called.lora(), List.of((int) model.tokenizer().encode("").ids()[0]))
+        : method.standard();
   }
 
   /** What every line costs, each in a process of its own, one behind the other. */
